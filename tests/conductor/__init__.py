@@ -1,0 +1,1 @@
+"""Tests of the conductor, each behaviour on every database it supports."""

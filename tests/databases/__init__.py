@@ -1,0 +1,1 @@
+"""The tests on the other kinds of database."""

@@ -1,0 +1,75 @@
+"""What a host is told about an instance."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from tests.instances.played import accept, furnish
+from tests.support.rooms import fresh_database
+from webcloud.db import Database
+from webcloud.instances import spec
+from webcloud.instances.models import Instance
+from webcloud.networks import service as networks
+
+KEY = "ssh-ed25519 AAAA lan@laptop"
+
+
+@pytest.fixture
+def rooms(app: Flask, tmp_path: Path) -> Database:
+    return fresh_database(tmp_path)
+
+
+def drive(database: Database, instance_id: str, **columns: object) -> dict[str, Any]:
+    """The config drive's files, decoded."""
+    with database.transaction() as session:
+        instance = session.get_one(Instance, instance_id)
+        for name, value in columns.items():
+            setattr(instance, name, value)
+        files = spec.config_drive_command(session, instance).files
+    return {path: base64.b64decode(content) for path, content in files.items()}
+
+
+def test_the_drive_names_the_instance_and_its_network_card(rooms: Database) -> None:
+    caller, image_id = furnish(rooms)
+    instance_id, _ = accept(rooms, caller, image_id)
+    files = drive(rooms, instance_id)
+    meta = json.loads(files["openstack/latest/meta_data.json"])
+    assert (meta["uuid"], meta["hostname"]) == (instance_id, "db1")
+    assert "keys" not in meta
+    network = json.loads(files["openstack/latest/network_data.json"])
+    assert network["networks"][0]["type"] == "ipv4_dhcp"
+    assert network["links"][0]["ethernet_mac_address"].startswith("fa:16:3e:")
+    assert json.loads(files["ec2/latest/meta-data.json"])["local-ipv4"] == "10.9.8.10"
+    assert "openstack/latest/user_data" not in files
+
+
+def test_key_and_user_data_arrive_unchanged(rooms: Database) -> None:
+    caller, image_id = furnish(rooms)
+    instance_id, _ = accept(rooms, caller, image_id)
+    data = base64.b64encode(b"#!/bin/sh\necho hello\n").decode()
+    files = drive(rooms, instance_id, key_name="laptop", public_key=KEY, user_data=data)
+    meta = json.loads(files["openstack/latest/meta_data.json"])
+    assert meta["public_keys"] == {"laptop": KEY}
+    assert meta["keys"] == [{"name": "laptop", "type": "ssh", "data": KEY}]
+    assert files["openstack/latest/user_data"] == b"#!/bin/sh\necho hello\n"
+    assert files["ec2/latest/user-data"] == files["openstack/latest/user_data"]
+    ec2 = json.loads(files["ec2/latest/meta-data.json"])
+    assert ec2["public-keys"] == {"0": {"openssh-key": KEY}}
+
+
+def test_an_instance_without_a_network_has_no_card(rooms: Database) -> None:
+    caller, image_id = furnish(rooms)
+    instance_id, _ = accept(rooms, caller, image_id)
+    with rooms.transaction() as session:
+        networks.remove_ports(session, instance_id)
+    files = drive(rooms, instance_id)
+    assert json.loads(files["openstack/latest/network_data.json"])["links"] == []
+    assert "local-ipv4" not in json.loads(files["ec2/latest/meta-data.json"])
+    with rooms.reading() as session:
+        assert spec.domain(session, session.get_one(Instance, instance_id)).interfaces == ()

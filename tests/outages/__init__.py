@@ -1,0 +1,1 @@
+"""What webcloud does while something it stands on is away: the database, the disk, the clock."""

@@ -1,0 +1,1 @@
+"""Attacks that once worked. Each stays here for good."""

@@ -1,0 +1,75 @@
+"""What operators do."""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+from hypothesis.stateful import precondition, rule
+
+from tests.stateful.base import CHOICE, HOST, Base
+from webcloud.errors import Conflict
+from webcloud.hosts import queries, service
+from webcloud.instances import moving
+from webcloud.instances.models import Instance
+
+
+class Operators(Base):
+    """Quotas and flavors change, hosts close and open, instances are moved."""
+
+    @rule(quota=st.integers(4, 12))
+    def change_the_quota(self, quota: int) -> None:
+        self._count()
+        self._set_quota(quota)
+
+    @rule(number=st.integers(0, 1))
+    def make_or_delete_a_flavor(self, number: int) -> None:
+        self._count()
+        key = f"odd{number}"
+        if key in self.world.flavors:
+            answer = self.world.admin.call("DELETE", f"/flavors/{key}")
+            self.world.flavors.discard(key)
+        else:
+            body = {"flavor": {"id": key, "name": key, "ram": 64, "vcpus": 1, "disk": 1}}
+            answer = self.world.admin.post("/flavors", body)
+            self.world.flavors.add(key)
+        assert answer.status_code in (200, 202), answer.text
+
+    @precondition(lambda self: not self.world.closed)
+    @rule(number=HOST)
+    def close_a_host(self, number: int) -> None:
+        self._count()
+        self._open(number, False)
+
+    @precondition(lambda self: self.world.closed)
+    @rule()
+    def open_the_hosts(self) -> None:
+        self._count()
+        for number in range(2):
+            self._open(number, True)
+
+    def _open(self, number: int, wanted: bool) -> None:
+        name = self.world.hosts[number].name
+        with self.world.cloud.database.transaction() as session:
+            host = queries.get(session, self.world.hosts[number].id)
+            caller = self.world.caller(self.world.operator)
+            if wanted:
+                service.enable(session, caller, host)
+            else:
+                service.disable(session, caller, host, "testing")
+        self.world.closed.discard(name) if wanted else self.world.closed.add(name)
+        self.world.honest_trouble = self.world.honest_trouble or not wanted
+
+    @rule(choice=CHOICE)
+    def move_to_another_host(self, choice: int) -> None:
+        self._count()
+        candidates = self.world.idle("running", "shutoff")
+        if not candidates:
+            return
+        instance_id = candidates[choice % len(candidates)]
+        caller = self.world.caller(self.world.operator)
+        try:
+            with self.world.cloud.database.transaction() as session:
+                moving.begin(session, caller, session.get_one(Instance, instance_id))
+        except Conflict:
+            assert self.world.closed, "both hosts are open, and yet none takes it"
+            return
+        self.world.instances[instance_id]["busy"] = "move"

@@ -1,0 +1,1 @@
+"""What tests share: databases, operation scenarios, and other real parts."""

@@ -1,0 +1,78 @@
+"""The log of an operation: one append-only row for each thing that happened.
+
+Users read it as steps and times, so a detail holds codes, numbers and the
+class of an error, never the text of an exception.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import insert
+from sqlalchemy.orm import Session
+
+from webcloud.conductor import plan
+from webcloud.conductor.models import OperationEvent, OperationRow
+from webcloud.db import now
+
+_TOGETHER = "conductor_events"
+_INSERT = insert(OperationEvent)  # Past the ORM, which would read the new ids.
+Entry = dict[str, Any]
+
+
+def record(
+    session: Session,
+    row: OperationRow,
+    event: str,
+    *,
+    step: str = "",
+    worker: str = "",
+    **detail: Any,
+) -> None:
+    """Add one event; ``detail`` is stored as a JSON object."""
+    entry = {
+        "operation_id": row.id,
+        "at": now(),
+        "step": step,
+        "event": event,
+        "worker": worker,
+        "detail": json.dumps(detail) if detail else "",
+    }
+    gathered: list[Entry] | None = session.info.get(_TOGETHER)
+    if gathered is None:
+        session.add(OperationEvent(**entry))
+    else:
+        gathered.append(entry)
+
+
+@contextmanager
+def together(session: Session) -> Iterator[None]:
+    """What is recorded in the block is written by one statement when it ends well."""
+    gathered: list[Entry] = []
+    session.info[_TOGETHER] = gathered
+    try:
+        yield
+    finally:
+        del session.info[_TOGETHER]
+    if gathered:
+        session.flush()
+        session.connection().execute(_INSERT, gathered)
+
+
+def step_of(row: OperationRow) -> str:
+    """The present step as it is called in the log and by hosts."""
+    return row.step if row.direction == "forward" else f"undo:{row.step}"
+
+
+def note_begun(session: Session, row: OperationRow, worker: str, moment: datetime) -> datetime:
+    """When the present step was first begun; recorded as this moment if it was not yet."""
+    began = plan.begun_at(row)
+    if began is None:
+        began = moment
+        row.state = plan.begun(row, moment)
+        record(session, row, "started", step=step_of(row), worker=worker)
+    return began

@@ -1,0 +1,147 @@
+"""Room on hosts: claimed and given back by one conditional UPDATE each.
+
+What may be promised is what the host has, times its overcommit ratio: its
+own, where an operator gave it one, else the setting.  Of a disk no more is
+promised than is free on it now, times a ratio above 1, and nothing once it is
+nearly full, whatever has filled it.  The installation's settings are made known
+once, when the application is built.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import case, func, or_, update
+from sqlalchemy.orm import Session
+from sqlalchemy.sql import ColumnElement
+
+from webcloud.config import Config
+from webcloud.hosts.models import Host
+
+GIB = 1024**3
+# A disk with less free than one part in so many, and less than so much, is nearly full.
+LEAST_SHARE, LEAST_BYTES = 20, 5 * GIB
+
+
+class Ratios(NamedTuple):
+    """How many times over each resource may be promised."""
+
+    cpu: float = Config.cpu_ratio
+    memory: float = Config.memory_ratio
+    disk: float = Config.disk_ratio
+
+
+class Room(NamedTuple):
+    """Amounts that can be promised. Memory in MiB, disk in GiB."""
+
+    vcpus: int
+    memory_mb: int
+    disk_gb: int
+
+
+# What ``room`` takes, in its order.
+COLUMNS = (
+    *(Host.vcpus, Host.memory_mb, Host.disk_total, Host.disk_free),
+    *(Host.cpu_ratio, Host.memory_ratio, Host.disk_ratio),
+    *(Host.allocated_vcpus, Host.allocated_memory_mb, Host.allocated_disk_gb),
+)
+
+_defaults = Ratios()
+
+
+def configure(config: Config) -> None:
+    """Take the installation's choice."""
+    global _defaults
+    _defaults = Ratios(config.cpu_ratio, config.memory_ratio, config.disk_ratio)
+
+
+def ratios(host: Host) -> Ratios:
+    """The ratios that count for this host."""
+    own = (host.cpu_ratio, host.memory_ratio, host.disk_ratio)
+    return Ratios(
+        *(default if mine is None else mine for mine, default in zip(own, _defaults, strict=True))
+    )
+
+
+def room_of(host: Host) -> tuple[Room, Room]:
+    """What can be promised of a host in all, and what of it is free."""
+    return room([getattr(host, column.key) for column in COLUMNS])
+
+
+def room(values: Sequence[Any]) -> tuple[Room, Room]:
+    """The same from the values of COLUMNS."""
+    vcpus, memory_mb, disk_total, disk_free, cpu, memory, disk, *allocated = values
+    times = _defaults.disk if disk is None else disk
+    total = Room(
+        int(vcpus * (_defaults.cpu if cpu is None else cpu)),
+        int(memory_mb * (_defaults.memory if memory is None else memory)),
+        int(disk_total // GIB * times),
+    )
+    really = int(disk_free // GIB * max(times, 1.0)) if disk_free >= least_free(disk_total) else 0
+    free_disk = min(total[2] - allocated[2], really)
+    return total, Room(total[0] - allocated[0], total[1] - allocated[1], free_disk)
+
+
+def least_free(disk_total: int) -> int:
+    """Bytes that are free on a disk of this size until it counts as nearly full."""
+    return min(disk_total // LEAST_SHARE, LEAST_BYTES)
+
+
+def nearly_full(host: Host) -> bool:
+    """Whether the host said last that little is left on its disk; False before it said."""
+    return host.disk_free < least_free(host.disk_total)
+
+
+def claim(session: Session, host_id: str, vcpus: int, memory_mb: int, disk_gb: int) -> bool:
+    """Take the room on the host; False when it does not have it (any more)."""
+    taken = session.execute(
+        update(Host)
+        .where(
+            Host.id == host_id,
+            Host.enabled.is_(True),
+            Host.allocated_vcpus + vcpus <= Host.vcpus * _ratio(Host.cpu_ratio, _defaults.cpu),
+            Host.allocated_memory_mb + memory_mb
+            <= Host.memory_mb * _ratio(Host.memory_ratio, _defaults.memory),
+            # Divided, not multiplied: bytes do not fit the columns that count GiB.
+            Host.allocated_disk_gb + disk_gb
+            <= Host.disk_total // GIB * _ratio(Host.disk_ratio, _defaults.disk),
+            *_really_free(disk_gb),
+        )
+        .values(
+            allocated_vcpus=Host.allocated_vcpus + vcpus,
+            allocated_memory_mb=Host.allocated_memory_mb + memory_mb,
+            allocated_disk_gb=Host.allocated_disk_gb + disk_gb,
+        )
+    )
+    return bool(taken.rowcount == 1)  # type: ignore[attr-defined]
+
+
+def release(session: Session, host_id: str, vcpus: int, memory_mb: int, disk_gb: int) -> None:
+    """Give the room back."""
+    session.execute(
+        update(Host)
+        .where(Host.id == host_id)
+        .values(
+            allocated_vcpus=Host.allocated_vcpus - vcpus,
+            allocated_memory_mb=Host.allocated_memory_mb - memory_mb,
+            allocated_disk_gb=Host.allocated_disk_gb - disk_gb,
+        )
+    )
+
+
+def _really_free(disk_gb: int) -> tuple[ColumnElement[bool], ...]:
+    """An instance without a disk of its own needs no room on one."""
+    if disk_gb <= 0:
+        return ()
+    least = case(
+        (Host.disk_total < LEAST_BYTES * LEAST_SHARE, Host.disk_total // LEAST_SHARE),
+        else_=LEAST_BYTES,
+    )
+    free = Host.disk_free // GIB
+    fits = or_(disk_gb <= free, disk_gb <= free * _ratio(Host.disk_ratio, _defaults.disk))
+    return Host.disk_free >= least, fits
+
+
+def _ratio(own: Any, default: float) -> ColumnElement[Any]:
+    return func.coalesce(own, default)

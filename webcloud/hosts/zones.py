@@ -1,0 +1,82 @@
+"""Availability zones: which zone each host is in, and which zones there are.
+
+A zone is nothing but the property ``availability_zone`` of an aggregate; a
+host that no aggregate puts into one is in the zone ``nova``, as in Nova.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from webcloud.hosts import presence, queries
+from webcloud.hosts.models import Aggregate, AggregateHost, Host
+
+DEFAULT = "nova"
+KEY = "availability_zone"
+
+
+@dataclass(frozen=True)
+class Zone:
+    """A zone with its hosts by name; available when one of them takes instances."""
+
+    name: str
+    hosts: tuple[Host, ...]
+
+    @property
+    def available(self) -> bool:
+        return any(host.enabled and presence.is_alive(host) for host in self.hosts)
+
+
+def properties_by_host(session: Session) -> dict[str, tuple[Mapping[str, str], ...]]:
+    """The properties of each aggregate that a host is in, by host id."""
+    rows = session.execute(select(Aggregate.id, Aggregate.properties))
+    # One tuple for all the hosts that are in the same aggregate alone.
+    known = {aggregate_id: (properties,) for aggregate_id, properties in rows}
+    found: dict[str, tuple[Mapping[str, str], ...]] = {}
+    if not known:
+        return found
+    # Of the connection, past the session: there may be thousands, and they are no objects.
+    query = select(AggregateHost.host_id, AggregateHost.aggregate_id)
+    for host_id, aggregate_id in session.connection().execute(query).all():
+        before = found.get(host_id)
+        mine = known[aggregate_id]
+        found[host_id] = mine if before is None else before + mine
+    return found
+
+
+def zone_in(properties: Sequence[Mapping[str, str]]) -> str:
+    """The zone of a host whose aggregates have these properties."""
+    for each in properties:
+        if KEY in each:
+            return each[KEY]
+    return DEFAULT
+
+
+def by_host(session: Session) -> dict[str, str]:
+    """Host id to zone, of the hosts that are in another than the default."""
+    return {
+        host_id: zone_in(properties) for host_id, properties in properties_by_host(session).items()
+    }
+
+
+def list_zones(session: Session) -> list[Zone]:
+    """Every zone that has a host, by name; the default one also without."""
+    of = by_host(session)
+    found: dict[str, list[Host]] = {}
+    for host in queries.list_hosts(session):
+        found.setdefault(of.get(host.id, DEFAULT), []).append(host)
+    if not found:
+        found[DEFAULT] = []
+    return [Zone(name, tuple(found[name])) for name in sorted(found)]
+
+
+def exists(session: Session, name: str) -> bool:
+    """Whether an aggregate makes this zone, or it is the default one."""
+    if name == DEFAULT:
+        return True
+    every = session.scalars(select(Aggregate.properties))
+    return any(properties.get(KEY) == name for properties in every)

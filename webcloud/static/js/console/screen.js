@@ -1,0 +1,57 @@
+// The guest's screen, keyboard and mouse, by noVNC.
+import "./without_h264.js";
+import RFB from "@novnc/novnc";
+import { typeText } from "./typing.js";
+
+export class Guest {
+  constructor(place, status) {
+    this.place = place;
+    this.status = status;
+    this.rfb = null;
+  }
+
+  // early: messages that came before there was anybody to read them.
+  attach(socket, early) {
+    const rfb = new RFB(this.place, socket, { shared: true });
+    rfb.scaleViewport = true;
+    rfb.showDotCursor = true;
+    rfb.background = "#000";
+    rfb.addEventListener("connect", () => {
+      this.status.show("connected", "connected");
+      // Someone may be typing into the paste dialog.
+      if (!document.querySelector("dialog[open]")) this.focus();
+    });
+    // webcloud's guests ask for no password; a screen that does is not ours to guess.
+    rfb.addEventListener("credentialsrequired", () => socket.close());
+    this.rfb = rfb;
+    for (const message of early) socket.onmessage(message);
+  }
+
+  detach() {
+    this.typing?.abort();
+    this.rfb = null;
+  }
+
+  focus() {
+    this.rfb?.focus({ preventScroll: true });
+  }
+
+  blur() {
+    this.rfb?.blur();
+  }
+
+  ctrlAltDel() {
+    this.rfb?.sendCtrlAltDel();
+  }
+
+  async type(text) {
+    this.typing?.abort();
+    this.typing = new AbortController();
+    const { signal } = this.typing;
+    const rfb = this.rfb;
+    if (!rfb) return;
+    this.status.show("connected", "typing");
+    await typeText(text, (keysym, code, down) => rfb.sendKey(keysym, code, down), signal);
+    if (!signal.aborted) this.status.show("connected", "connected");
+  }
+}

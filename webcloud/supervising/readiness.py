@@ -1,0 +1,103 @@
+"""From prepared database to answering controller: the two things waited for.
+
+Preparing runs in a process of its own, as the service user, and ends: it
+loads the whole application, which the supervisor must not keep in memory.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from webcloud.config import Config
+from webcloud.supervising import credentials, programs
+from webcloud.supervising.account import Account
+from webcloud.supervising.checks import CannotStart
+from webcloud.supervising.logs import appending
+from webcloud.supervising.supervisor import Supervisor
+
+READY_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What preparing found or made. ``admin_password`` is empty when nobody here knows it."""
+
+    login_link: str
+    admin_password: str
+    join_token: str
+
+
+def prepare(
+    config: Config, account: Account | None, known_password: str | None, say: Callable[[str], None]
+) -> Prepared:
+    """Bring the database up to date and create what a first start needs.
+
+    Raises CannotStart with the reason that the preparing process gave.
+    """
+    request = {
+        "host_name": programs.host_name(),
+        "joined": (config.state_dir / "agent" / "credential").exists(),
+        "password": known_password or "",
+        "password_given": bool(config.admin_password),
+        "new_password": credentials.new_password(),
+    }
+    with appending(programs.log_file(config, "prepare")) as log:
+        process = subprocess.Popen(
+            [*programs.PYTHON, "webcloud.preparing"],
+            env=programs.environment(config),
+            cwd="/",
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            user=account.uid if account else None,
+            group=account.gid if account else None,
+            extra_groups=[] if account else None,
+            umask=0o027,
+            text=True,
+        )
+    assert process.stdin and process.stdout  # noqa: S101 - both are pipes
+    process.stdin.write(json.dumps(request))
+    process.stdin.close()
+    last: dict[str, Any] = {}
+    for line in process.stdout:
+        last = json.loads(line)
+        if "say" in last:
+            say(last["say"])
+    if process.wait() != 0 or "result" not in last:
+        raise CannotStart(
+            last.get("error") or "The database could not be prepared.",
+            next_step=f"Read {programs.log_file(config, 'prepare')}.",
+        )
+    return Prepared(**last["result"])
+
+
+def wait(config: Config, supervisor: Supervisor) -> None:
+    """Return once /healthz says the controller can serve; raises CannotStart after 60 s."""
+    deadline = time.monotonic() + READY_SECONDS
+    while not _healthy(config):
+        supervisor.look()
+        if time.monotonic() > deadline:
+            raise CannotStart(
+                f"The controller does not answer within {READY_SECONDS:.0f} seconds.",
+                next_step=f"Read {programs.log_file(config, 'controller')}.",
+            )
+        time.sleep(0.1)
+
+
+def _healthy(config: Config) -> bool:
+    """Whether /healthz answers 200, asked with a bare socket to stay small in memory."""
+    host, _, port = programs.local_address(config).removeprefix("http://").rpartition(":")
+    request = f"GET /healthz HTTP/1.0\r\nHost: {host}:{port}\r\n\r\n".encode()
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=2) as connection:
+            connection.sendall(request)
+            head = connection.recv(64)
+    except OSError:
+        return False
+    return b" 200 " in head.split(b"\r\n", 1)[0]
