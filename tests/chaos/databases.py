@@ -49,7 +49,7 @@ def prepare(kind: str, folder: Path, logs: Path) -> tuple[str, Program]:
         )
         words = (
             f"/usr/sbin/mariadbd --no-defaults --datadir={data} --socket={folder}/sock "
-            f"--pid-file={folder}/pid --skip-networking --max-connections=200 "
+            f"--pid-file={folder}/pid --tmpdir={folder} --skip-networking --max-connections=200 "
             "--innodb-flush-log-at-trx-commit=2 --innodb-buffer-pool-size=64M "
             "--character-set-server=utf8mb4"
         )

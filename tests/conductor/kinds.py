@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from webcloud.conductor import leases, queries, registry, starting, steps
+from webcloud.conductor import queries, registry, starting, steps, taking
 from webcloud.conductor.models import OperationEvent, OperationRow
 from webcloud.conductor.operation import Done, Operation, Run, Step, Wait
 from webcloud.db import Database, new_id
@@ -66,7 +66,7 @@ def begin(database: Database, operation: type[Operation], **given: Any) -> str:
 
 def turn(database: Database, operation_id: str) -> None:
     """One worker's turn at the operation, due or not: until it naps or ends."""
-    lease = leases.claim(database, "test", operation_id=operation_id)
+    lease = taking.claim(database, "test", operation_id=operation_id)
     assert lease is not None, "somebody holds the operation, or it has ended"
     while steps.execute(database, lease):
         pass

@@ -13,7 +13,7 @@ from sqlalchemy import update
 from tests.conductor.kinds import begin, build, drive, journal, log, look, turn
 from webcloud import clock, db
 from webcloud.clock import Clock
-from webcloud.conductor import clocks, leases, registry, signals
+from webcloud.conductor import clocks, leases, registry, signals, taking
 from webcloud.conductor.clocks import ClockWatch
 from webcloud.conductor.models import OperationRow, PeriodicRow
 from webcloud.conductor.operation import Done, Run, Wait
@@ -77,15 +77,15 @@ def test_a_jump_forward_takes_no_time_from_an_operation(
 ) -> None:
     made = build(journal, deadline_seconds=60)
     operation_id = begin(database, made)
-    lease = leases.claim(database, "first")
+    lease = taking.claim(database, "first")
     assert lease is not None
     reference.ahead = HOUR
     watch.look()
     assert now().timestamp() == pytest.approx(reference(), abs=1)
     row = look(database, operation_id)
     assert 50 < (row.deadline_at - now()).total_seconds() <= 60
-    assert leases.claim(database, "second") is None, "the lease of the first lasts on"
-    leases.hand_back(database, lease)
+    assert taking.claim(database, "second") is None, "the lease of the first lasts on"
+    taking.hand_back(database, lease)
     assert drive(database, operation_id).status == "done"
 
 
@@ -109,15 +109,15 @@ def test_after_a_jump_back_no_nap_and_no_lease_lasts_an_hour(
     napping = begin(database, build(lambda run: next(answers), kind="thing.nap"))
     turn(database, napping)
     held = begin(database, build(journal, kind="thing.hold"))
-    assert leases.claim(database, "dead", operation_id=held) is not None
+    assert taking.claim(database, "dead", operation_id=held) is not None
     reference.ahead = -HOUR
     watch.look()
-    assert {found for found, run_at in leases.due(database, 9) if run_at <= now()} == {
+    assert {found for found, run_at in taking.due(database, 9) if run_at <= now()} == {
         napping,
         held,
     }
     for _ in range(2):
-        lease = leases.claim(database, "heir")
+        lease = taking.claim(database, "heir")
         assert lease is not None
         turn_of(database, lease)
     assert [look(database, each).status for each in (napping, held)] == ["done", "done"]

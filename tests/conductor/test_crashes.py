@@ -20,7 +20,7 @@ from tests.conductor import worker
 from tests.conductor.kinds import begin, build, journal, log, look
 from tests.support.databases import TABLES, Servers
 from webcloud import db
-from webcloud.conductor import leases, steps
+from webcloud.conductor import leases, steps, taking
 from webcloud.conductor.leases import LeaseLost
 from webcloud.conductor.models import OperationRow
 from webcloud.conductor.operation import Done, Run
@@ -109,17 +109,17 @@ def test_a_worker_that_lost_its_lease_writes_nothing(database: Database) -> None
         return Done()
 
     operation_id = begin(database, build(overtaken, journal))
-    lease = leases.claim(database, "zombie", operation_id=operation_id)
+    lease = taking.claim(database, "zombie", operation_id=operation_id)
     assert lease is not None
     assert steps.execute(database, lease) is False
     assert log(database, operation_id) == ["accepted"]
     expire(database)
-    second = leases.claim(database, "heir")
+    second = taking.claim(database, "heir")
     assert second is not None
     assert steps.execute(database, lease) is False
     with pytest.raises(LeaseLost), database.transaction() as session:
         leases.confirmed(session, lease, leases.held(session, lease))
-    leases.hand_back(database, lease)
+    taking.hand_back(database, lease)
     assert look(database, operation_id).lease_token == second.token
     assert log(database, operation_id) == ["accepted"]
 
@@ -131,13 +131,13 @@ def test_an_error_after_the_lease_was_lost_writes_nothing(
         raise RuntimeError
 
     operation_id = begin(database, build(broken))
-    lease = leases.claim(database, "zombie")
+    lease = taking.claim(database, "zombie")
     assert lease is not None
     real = steps.failures.handle
     monkeypatch.setattr(
         steps.failures,
         "handle",
-        lambda *arguments: (expire(database), leases.claim(database, "heir"), real(*arguments))[2],
+        lambda *arguments: (expire(database), taking.claim(database, "heir"), real(*arguments))[2],
     )
     assert steps.execute(database, lease) is False
     assert log(database, operation_id) == ["accepted"]
@@ -145,14 +145,14 @@ def test_an_error_after_the_lease_was_lost_writes_nothing(
 
 def test_a_held_operation_is_not_taken_before_the_lease_ends(database: Database) -> None:
     operation_id = begin(database, build(journal))
-    first = leases.claim(database, "a")
+    first = taking.claim(database, "a")
     assert first is not None
-    assert leases.due(database) == []
-    assert leases.claim(database, "b") is None
-    assert leases.claim(database, "b", operation_id=operation_id) is None
+    assert taking.due(database) == []
+    assert taking.claim(database, "b") is None
+    assert taking.claim(database, "b", operation_id=operation_id) is None
     expire(database)
-    assert [found for found, _ in leases.due(database)] == [operation_id]
-    second = leases.claim(database, "b")
+    assert [found for found, _ in taking.due(database)] == [operation_id]
+    second = taking.claim(database, "b")
     assert second is not None
     assert second.token != first.token
 
@@ -165,11 +165,11 @@ def test_a_frozen_worker_that_holds_locks_does_not_keep_its_heir_waiting(
     database = Database(servers.url(kind))
     Base.metadata.create_all(database.engine, tables=TABLES)
     operation_id = begin(database, build(journal))
-    frozen = leases.claim(database, "frozen", 0.5, operation_id)
+    frozen = taking.claim(database, "frozen", 0.5, operation_id)
     assert frozen is not None
     with pytest.raises(Unavailable), database.transaction() as session:
         leases.confirmed(session, frozen, leases.held(session, frozen))
-        until(lambda: leases.claim(database, "heir", operation_id=operation_id) is not None)
+        until(lambda: taking.claim(database, "heir", operation_id=operation_id) is not None)
         session.execute(select(OperationRow.id)).all()
     database.engine.dispose()
 

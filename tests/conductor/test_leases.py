@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.conductor.kinds import Function, begin, build, drive, journal, log, look, turn
-from webcloud.conductor import leases, starting, steps
+from webcloud.conductor import leases, starting, steps, taking
 from webcloud.conductor.leases import Lease
 from webcloud.conductor.operation import Done, Operation, Run, Step
 from webcloud.db import Database, after_commit, now
@@ -16,7 +16,7 @@ def test_whoever_is_beaten_to_the_earliest_takes_the_next(
 ) -> None:
     made = build(journal)
     first, second = begin(database, made), begin(database, made)
-    real = leases._take
+    real = taking._take
 
     def beaten(
         given: Database, worker: str, seconds: float, operation_id: str, early: bool
@@ -25,31 +25,50 @@ def test_whoever_is_beaten_to_the_earliest_takes_the_next(
             assert real(given, "quick", seconds, operation_id, early) is not None
         return real(given, worker, seconds, operation_id, early)
 
-    monkeypatch.setattr(leases, "_take", beaten)
-    lease = leases.claim(database, "slow")
+    monkeypatch.setattr(taking, "_take", beaten)
+    lease = taking.claim(database, "slow")
     assert lease is not None
     assert lease.operation_id == second
-    assert leases.claim(database, "late") is None
+    assert taking.claim(database, "late") is None
 
 
-def test_a_wake_between_two_steps_is_spent_by_the_next(database: Database) -> None:
+@pytest.mark.parametrize("reads", [True, False])
+def test_a_wake_between_two_steps_is_spent_by_the_next(database: Database, reads: bool) -> None:
+    """``reads``: the next step reads the row anew, so that it knows before it begins."""
     operation_id = begin(database, build(journal, journal, journal))
-    lease = leases.claim(database, "w")
+    lease = taking.claim(database, "w")
     assert lease is not None
     taken = lease.run_at
     assert steps.execute(database, lease)
     assert look(database, operation_id).run_at == taken, "the time is not written at each step"
     with database.transaction() as session:
         starting.wake(session, operation_id)
-    lease.row = None  # Another process has woken it; nothing of that is known here.
+    if reads:
+        lease.row = None
     assert look(database, operation_id).run_at < taken
     assert steps.execute(database, lease)
     assert look(database, operation_id).run_at == lease.run_at > taken
 
 
+def test_a_cancellation_between_two_steps_lets_no_more_than_the_next_be_done(
+    database: Database,
+) -> None:
+    operation_id = begin(database, build(journal, journal, journal))
+    lease = taking.claim(database, "w")
+    assert lease is not None
+    assert steps.execute(database, lease)
+    with database.transaction() as session:
+        starting.cancel(session, operation_id)
+    while steps.execute(database, lease):
+        pass
+    assert look(database, operation_id).status == "cancelled"
+    assert "done three" not in log(database, operation_id)
+    assert log(database, operation_id, "undone")[-1] == "undone one"
+
+
 def test_a_lease_kept_for_long_says_a_newer_time(database: Database) -> None:
     operation_id = begin(database, build(journal, journal))
-    lease = leases.claim(database, "w")
+    lease = taking.claim(database, "w")
     assert lease is not None
     long_ago = now() - 2 * leases.RENEWED
     lease.run_at = long_ago

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text, update
 
 from tests.conductor.kinds import begin, build, drive, journal, log, look, turn
-from webcloud.conductor import failures, leases, registry, steps
+from webcloud.conductor import failures, registry, steps, taking
 from webcloud.conductor.models import OperationRow
 from webcloud.conductor.operation import Done, Operation, Run, Step, StepFailed, Wait
 from webcloud.conductor.plan import Isolated, plan_of
@@ -141,7 +141,7 @@ def test_a_row_that_cannot_be_read_is_set_aside(database: Database) -> None:
 
 def test_a_bad_row_whose_lease_was_lost_is_left_to_the_heir(database: Database) -> None:
     operation_id = begin(database, build(journal))
-    lease = leases.claim(database, "zombie", operation_id=operation_id)
+    lease = taking.claim(database, "zombie", operation_id=operation_id)
     assert lease is not None
     with database.transaction() as session:
         session.execute(update(OperationRow).values(lease_token="heir"))
@@ -155,7 +155,7 @@ def test_a_failure_that_cannot_be_recorded_waits_for_the_lease_to_end(
     database: Database, monkeypatch: pytest.MonkeyPatch, error: Exception, cause: Exception
 ) -> None:
     operation_id = begin(database, build(journal))
-    lease = leases.claim(database, "worker", operation_id=operation_id)
+    lease = taking.claim(database, "worker", operation_id=operation_id)
     assert lease is not None
 
     def away(*_: Any, **__: Any) -> None:
@@ -169,7 +169,7 @@ def test_a_failure_that_cannot_be_recorded_waits_for_the_lease_to_end(
 
 def test_a_vanished_row_is_no_concern(database: Database) -> None:
     operation_id = begin(database, build(journal))
-    lease = leases.claim(database, "worker", operation_id=operation_id)
+    lease = taking.claim(database, "worker", operation_id=operation_id)
     assert lease is not None
     with database.transaction() as session:
         session.execute(text("DELETE FROM operation_event"))

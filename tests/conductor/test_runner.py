@@ -13,7 +13,7 @@ import pytest
 
 from tests.conductor.kinds import begin, build, journal, log, look
 from tests.conductor.test_crashes import until
-from webcloud.conductor import leases, starting
+from webcloud.conductor import starting, taking
 from webcloud.conductor.leases import Lease
 from webcloud.conductor.operation import Done, Run, Wait
 from webcloud.conductor.runner import Conductor
@@ -64,7 +64,7 @@ def test_work_accepted_between_looking_and_sleeping_is_not_slept_over(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = build(journal)
-    real, accepted = leases.due, []
+    real, accepted = taking.due, []
 
     def look_too_early(given: Database, most: int) -> Any:
         due = real(given, most)
@@ -72,7 +72,7 @@ def test_work_accepted_between_looking_and_sleeping_is_not_slept_over(
             accepted.append(begin(database, made))
         return due
 
-    monkeypatch.setattr(leases, "due", look_too_early)
+    monkeypatch.setattr(taking, "due", look_too_early)
     with running(database, workers=1, poll_seconds=5):
         until(lambda: bool(accepted) and look(database, accepted[0]).status == "done", 4)
 
@@ -110,7 +110,7 @@ def test_stopping_gives_back_what_is_under_way(database: Database) -> None:
     conductor.stop()
     row = look(database, operation_id)
     assert (row.step, row.lease_token, row.status) == ("two", None, "running")
-    assert leases.claim(database, "another") is not None
+    assert taking.claim(database, "another") is not None
     assert log(database, operation_id, "mark") == ["mark one"]
 
 
@@ -118,7 +118,7 @@ def test_a_database_that_is_away_does_not_end_the_workers(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = build(journal)
-    real, failures = leases.due, []
+    real, failures = taking.due, []
 
     def away(given: Database, most: int) -> Any:
         if len(failures) < 2:
@@ -126,7 +126,7 @@ def test_a_database_that_is_away_does_not_end_the_workers(
             raise RuntimeError
         return real(given, most)
 
-    monkeypatch.setattr(leases, "due", away)
+    monkeypatch.setattr(taking, "due", away)
     with running(database, workers=1, poll_seconds=0.05):
         operation_id = begin(database, made)
         until(lambda: look(database, operation_id).status == "done")
@@ -134,7 +134,7 @@ def test_a_database_that_is_away_does_not_end_the_workers(
 
 def test_another_worker_may_take_the_work_first(database: Database) -> None:
     operation_id = begin(database, build(journal))
-    first = leases.claim(database, "first")
+    first = taking.claim(database, "first")
     assert first is not None
     conductor = Conductor(database)
     conductor.ring(operation_id)
@@ -149,8 +149,8 @@ def test_work_that_naps_is_not_taken_early_by_a_late_ring(database: Database) ->
         conductor.ring(operation_id)
         conductor._carry_next("late")
     assert log(database, operation_id) == ["accepted", "started one"]
-    assert leases.claim(database, "late", operation_id=operation_id, early=False) is None
-    assert leases.claim(database, "late", operation_id=operation_id) is not None
+    assert taking.claim(database, "late", operation_id=operation_id, early=False) is None
+    assert taking.claim(database, "late", operation_id=operation_id) is not None
 
 
 def test_more_work_than_one_look_finds_is_all_done(

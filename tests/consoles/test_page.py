@@ -62,9 +62,12 @@ def open_console(page: Page, site: ConsoleSite, kind: str = "vnc") -> None:
     page.wait_for_selector(CONNECTED)
 
 
+@pytest.mark.parametrize("silent", [False, True])
 def test_the_guests_picture_is_shown_and_keys_reach_it(
-    page: Page, site: ConsoleSite, screen: FakeScreen
+    page: Page, site: ConsoleSite, screen: FakeScreen, silent: bool
 ) -> None:
+    """``silent``: the page asks for the picture before the guest has said a word."""
+    screen.silent = silent
     open_console(page, site)
     page.wait_for_function(
         """() => {

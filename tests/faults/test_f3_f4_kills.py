@@ -22,7 +22,7 @@ from tests.support.operations import Factory, carry_on, check, drive
 from tests.support.small_cloud import SmallCloud
 from tests.support.stepped_host import SteppedHost
 from tests.support.worker_process import MOMENTS, Order, Workers
-from webcloud.conductor import leases
+from webcloud.conductor import taking
 from webcloud.conductor.operation import Operation
 
 
@@ -50,7 +50,7 @@ def test_a_worker_that_is_killed_is_taken_over_from(
         assert moment == "asked", "only a step that waits for nothing is never asked"
         return
     assert end == {"killed": signal.SIGKILL}
-    assert leases.claim(cloud.database, "too early", operation_id=operation_id) is None
+    assert taking.claim(cloud.database, "too early", operation_id=operation_id) is None
     row = carry_on(cloud.database, given, operation_id)
     check(cloud, row, given, status="done")
 

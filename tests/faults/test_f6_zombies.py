@@ -24,7 +24,7 @@ from tests.support.operations import (
 from tests.support.small_cloud import SmallCloud
 from tests.support.step_faults import fail_after
 from tests.support.worker_process import Order, Workers
-from webcloud.conductor import failures, leases, steps
+from webcloud.conductor import failures, steps, taking
 from webcloud.conductor.leases import Lease
 from webcloud.conductor.models import OperationRow
 from webcloud.conductor.operation import Operation
@@ -99,5 +99,5 @@ def wake(cloud: SmallCloud, zombie: Lease) -> None:
     before = cloud.rows()
     assert steps.execute(cloud.database, zombie) is False
     assert failures.handle(cloud.database, zombie, RuntimeError("late")) is False
-    leases.hand_back(cloud.database, zombie)
+    taking.hand_back(cloud.database, zombie)
     assert cloud.rows() == before

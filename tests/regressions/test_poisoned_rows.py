@@ -13,7 +13,7 @@ from tests.support.furnished import Furnished, furnish
 from tests.support.pages import put_instance, put_operation
 from tests.support.people import Person, log_in
 from tests.support.routes import routes
-from webcloud.conductor import leases, queries, starting, steps
+from webcloud.conductor import queries, starting, steps, taking
 from webcloud.conductor.models import OperationRow
 from webcloud.db import Database, new_id, now
 from webcloud.errors import Unavailable
@@ -106,7 +106,7 @@ def test_a_damaged_operation_is_set_aside_with_an_alarm_and_others_are_carried_o
             damage(database, DAMAGES[what])
     bad, good = ids
     for _ in range(2):
-        lease = leases.claim(database, "test")
+        lease = taking.claim(database, "test")
         assert lease is not None
         while steps.execute(database, lease):
             pass

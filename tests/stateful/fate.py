@@ -10,7 +10,7 @@ from hypothesis.stateful import precondition, rule
 from agents.controller_api import Unreachable
 from tests.stateful.base import CHOICE, HOST, Base
 from tests.support.stepped_host import SteppedHost, through
-from webcloud.conductor import leases
+from webcloud.conductor import taking
 from webcloud.hosts import enrolment, queries
 
 
@@ -26,7 +26,7 @@ class Fate(Base):
     @rule()
     def a_worker_dies(self) -> None:
         self._count()
-        leases.claim(self.world.cloud.database, "soon dead")
+        taking.claim(self.world.cloud.database, "soon dead")
 
     @rule()
     def leases_end(self) -> None:

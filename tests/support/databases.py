@@ -158,7 +158,8 @@ def _mariadb() -> Server:
     process = _launch(
         become,
         f"/usr/sbin/mariadbd --no-defaults --datadir={data} --socket={socket} "
-        f"--pid-file={directory}/pid --skip-networking --max-connections=200 "
+        f"--pid-file={directory}/pid --tmpdir={directory} --skip-networking "
+        "--max-connections=200 "
         "--innodb-flush-method=nosync --innodb-buffer-pool-size=64M "
         "--character-set-server=utf8mb4".split(),
         directory,

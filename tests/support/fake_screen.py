@@ -16,25 +16,31 @@ FIXED = {0: 20, 3: 10, 4: 8, 5: 6, 150: 10}
 
 @dataclass
 class FakeScreen:
-    """``name`` is the desktop's name; ``sizes`` are desktop sizes it announces later."""
+    """``name`` is the desktop's name; ``sizes`` are desktop sizes it announces later.
+
+    One that is ``silent`` says nothing at all until it is asked for a picture.
+    """
 
     name: bytes = b"guest"
     colour: tuple[int, int, int] = (200, 30, 60)
     cut_text: bytes = b""
     sizes: tuple[tuple[int, int], ...] = ()
+    silent: bool = False
     keys: list[tuple[int, bool]] = field(default_factory=list)
+    _unsaid: bytes = b""
 
     def __call__(self, browser: socket.socket) -> None:
         """Serve one browser until it leaves."""
         reader = browser.makefile("rb")
-        browser.sendall(b"RFB 003.008\n")
-        reader.read(12)
-        browser.sendall(b"\x01\x01")
-        reader.read(1)
-        browser.sendall(b"\0\0\0\0")
-        reader.read(1)
         head = struct.pack(">HH", 32, 16) + RGBX + struct.pack(">I", len(self.name))
-        browser.sendall(head + self.name)
+        for said, answer in (
+            (b"RFB 003.008\n", 12),
+            (b"\x01\x01", 1),
+            (b"\0\0\0\0", 1),
+            (head + self.name, 0),
+        ):
+            self._say(said, browser)
+            reader.read(answer)
         if self.cut_text:
             browser.sendall(struct.pack(">BxxxI", 3, len(self.cut_text)) + self.cut_text)
         while kind := reader.read(1):
@@ -55,7 +61,15 @@ class FakeScreen:
             elif kind == 3 and not body[0]:
                 self._paint(browser)
 
+    def _say(self, said: bytes, browser: socket.socket) -> None:
+        if self.silent:
+            self._unsaid += said
+        else:
+            browser.sendall(said)
+
     def _paint(self, browser: socket.socket) -> None:
+        browser.sendall(self._unsaid)
+        self._unsaid = b""
         pixels = bytes([*self.colour, 0]) * (32 * 16)
         browser.sendall(struct.pack(">BxH HHHHi", 0, 1, 0, 0, 32, 16, 0) + pixels)
         for width, height in self.sizes:

@@ -41,7 +41,7 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from tests.support.small_cloud import SmallCloud
-from webcloud.conductor import leases, queries, registry, steps
+from webcloud.conductor import queries, registry, steps, taking
 from webcloud.conductor.leases import Lease
 from webcloud.conductor.models import OperationEvent, OperationRow
 from webcloud.conductor.operation import Done, Operation, Run, Step, Wait
@@ -143,10 +143,10 @@ def carry_on(
 
 def turn(database: Database, operation_id: str, moment: Moment = nothing) -> None:
     """One worker's turn at the operation, due or not: until it naps or ends."""
-    lease = leases.claim(database, "test", operation_id=operation_id)
+    lease = taking.claim(database, "test", operation_id=operation_id)
     if lease is None:
         expire(database, operation_id)
-        lease = leases.claim(database, "test", operation_id=operation_id)
+        lease = taking.claim(database, "test", operation_id=operation_id)
     assert lease is not None, "the operation has ended, or its lease does not end"
     moment(look(database, operation_id), lease)
     while steps.execute(database, lease):
@@ -167,7 +167,7 @@ def expire(database: Database, operation_id: str) -> None:
 def take_over(database: Database, lease: Lease) -> None:
     """The lease is over and another worker has the operation; ``lease`` becomes that one's."""
     expire(database, lease.operation_id)
-    heir = leases.claim(database, "heir", operation_id=lease.operation_id)
+    heir = taking.claim(database, "heir", operation_id=lease.operation_id)
     assert heir is not None
     vars(lease).update(vars(heir))
 

@@ -106,7 +106,8 @@ class StockApi:
         server = self.show(server_id)
         deadline = time.monotonic() + seconds
         while server["status"] != status or server["OS-EXT-STS:task_state"]:
-            unwanted = server["status"] == "ERROR" != status
+            at_rest = not server["OS-EXT-STS:task_state"]
+            unwanted = at_rest and server["status"] == "ERROR" != status
             if unwanted or time.monotonic() > deadline:
                 raise AssertionError(f"not {status}: {self.story(server)}")
             time.sleep(POLL_SECONDS)

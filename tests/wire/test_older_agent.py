@@ -15,7 +15,7 @@ from tests.support.furnished import furnish
 from tests.support.people import Person
 from tests.wire.older_agent import OlderAgent
 from webcloud.admin import verify
-from webcloud.conductor import leases, steps
+from webcloud.conductor import steps, taking
 from webcloud.db import Database
 from webcloud.errors import WebcloudError
 from webcloud.hosts import commands, enrolment
@@ -52,7 +52,7 @@ def carry_on(database: Database, agent: OlderAgent) -> list[str]:
     done: list[str] = []
     while True:
         carried = 0
-        while (lease := leases.claim(database, "test")) is not None:
+        while (lease := taking.claim(database, "test")) is not None:
             carried += 1
             while steps.execute(database, lease):
                 pass

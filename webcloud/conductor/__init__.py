@@ -10,7 +10,7 @@ move to the next step commit together under the lease; every operation has a
 deadline.  It knows no domain.
 
 Read in this order: models, operation, registry, starting, waking, plan,
-leases, steps, failures, finishing, clocks, runner, watchdog, periodic, retention;
+leases, taking, steps, failures, finishing, clocks, runner, watchdog, periodic, retention;
 ``queries`` reads, ``events`` writes the log, ``story`` tells it, ``signals``
 tells listeners.
 """

@@ -20,7 +20,9 @@ from webcloud.conductor.models import OperationEvent, OperationRow
 from webcloud.db import now
 
 _TOGETHER = "conductor_events"
-_INSERT = insert(OperationEvent)  # Past the ORM, which would read the new ids.
+# Past the ORM. What returns something goes to a server as one statement, however many rows.
+_table = OperationEvent.metadata.tables["operation_event"]
+_INSERT = insert(_table).returning(_table.c.id)
 Entry = dict[str, Any]
 
 
@@ -72,7 +74,5 @@ def note_begun(session: Session, row: OperationRow, worker: str, moment: datetim
     """When the present step was first begun; recorded as this moment if it was not yet."""
     began = plan.begun_at(row)
     if began is None:
-        began = moment
-        row.state = plan.begun(row, moment)
         record(session, row, "started", step=step_of(row), worker=worker)
-    return began
+    return began or moment

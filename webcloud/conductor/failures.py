@@ -23,7 +23,7 @@ from webcloud.conductor import events, finishing, leases
 from webcloud.conductor.leases import Lease, LeaseLost
 from webcloud.conductor.models import OperationEvent, OperationRow
 from webcloud.conductor.operation import StepFailed
-from webcloud.conductor.plan import Isolated, Plan, plan_of
+from webcloud.conductor.plan import Isolated, Plan, begun, plan_of
 from webcloud.db import Database, now
 from webcloud.errors import WebcloudError
 
@@ -65,7 +65,7 @@ def _decide(
 ) -> bool:
     moment = now()
     late = leases.is_late(row, moment)
-    events.note_begun(session, row, lease.worker, moment)
+    row.state = begun(row, events.note_begun(session, row, lease.worker, moment))
     may_turn = row.direction == "forward" and not plan.operation.forward_only
     if may_turn:
         if isinstance(error, StepFailed):

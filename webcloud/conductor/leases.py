@@ -1,10 +1,10 @@
 """Leases: the right of one worker to run the steps of one operation for a while.
 
-A lease is a random token and an end time in the operation's row, taken by one
-conditional UPDATE.  Every change under a lease first locks the row and
-compares the token; who has lost it gets LeaseLost and its transaction is
-rolled back.  When a worker dies, its lease ends by itself and another worker
-goes on.
+A lease is a random token and an end time in the operation's row (``taking``
+writes them).  Every change under a lease compares the token, with the row
+locked or in the same statement; who has lost it gets LeaseLost and its
+transaction is rolled back.  When a worker dies, its lease ends by itself and
+another worker goes on.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import ColumnElement, and_, bindparam, case, or_, select, true, update
+from sqlalchemy import and_, bindparam, select, update
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import set_committed_value
 
 from webcloud import db
-from webcloud.clock import TOLERANCE
 from webcloud.conductor import signals
 from webcloud.conductor.models import OperationRow
-from webcloud.db import Database, is_alone, new_id, now
+from webcloud.db import is_alone, now
 
 SECONDS = 10.0
 # No lease and no nap ends later than this from now, in seconds. A row that says so was
@@ -33,10 +33,12 @@ LONGEST_NAP = 60.0
 # A wake is earlier than the time at which the lease was taken, if that is not older.
 RENEWED = timedelta(minutes=1)
 _APART = "operation_apart"
+ADVANCING = ("state", "step", "why", "progress", "attempt", "lease_until")
 _HELD = select(OperationRow).where(
     OperationRow.id == bindparam("held_id"), OperationRow.lease_token == bindparam("held_token")
 )
 _table = OperationRow.metadata.tables["operation"]
+_OURS = and_(_table.c.id == bindparam("held_id"), _table.c.lease_token == bindparam("held_token"))
 # All that anybody writes to a row whose lease he has not got.
 _CONFIRMED = (
     select(
@@ -47,8 +49,19 @@ _CONFIRMED = (
         _table.c.run_at,
         _table.c.deadline_at,
     )
-    .where(_table.c.id == bindparam("held_id"), _table.c.lease_token == bindparam("held_token"))
+    .where(_OURS)
     .with_for_update()
+)
+# What a step that has ended leaves behind, if nobody has written to the row meanwhile.
+_ADVANCED = (
+    update(_table)
+    .where(
+        _OURS,
+        _table.c.cancel_requested.is_(False),
+        _table.c.run_at == bindparam("known_run_at"),
+        _table.c.deadline_at == bindparam("known_deadline_at"),
+    )
+    .values({name: bindparam(f"new_{name}") for name in ADVANCING})
 )
 
 
@@ -72,74 +85,6 @@ class Lease:
     run_at: datetime
     again_at: datetime | None = None
     row: OperationRow | None = None
-
-
-def due(database: Database, most: int = 1) -> list[tuple[str, datetime]]:
-    """The operations that nobody holds and when they become due, the earliest first."""
-    moment = now()
-    farthest = _farthest(moment)
-    with database.reading() as session:
-        rows = session.execute(
-            select(OperationRow.id, OperationRow.run_at)
-            .where(_free(moment))
-            .order_by(case((OperationRow.run_at > farthest, 0), else_=1), OperationRow.run_at)
-            .limit(most)
-        )
-        # A time that is not to be believed has come.
-        return [(found, moment if at > farthest else at) for found, at in rows]
-
-
-def claim(
-    database: Database,
-    worker: str,
-    seconds: float = SECONDS,
-    operation_id: str | None = None,
-    *,
-    early: bool = True,
-) -> Lease | None:
-    """Take the lease of the operation that has been due longest, or of the named one.
-
-    The named one is taken before it is due unless ``early`` is False.  None when
-    there is nothing to take.
-    """
-    if operation_id is not None:
-        return _take(database, worker, seconds, operation_id, early)
-    while (earliest := due(database)) and earliest[0][1] <= now():
-        lease = _take(database, worker, seconds, earliest[0][0], early)
-        if lease is not None:
-            return lease
-    return None
-
-
-def _take(
-    database: Database, worker: str, seconds: float, operation_id: str, early: bool
-) -> Lease | None:
-    token = new_id()
-    with database.transaction() as session:
-        moment, taken = now(), time.monotonic()
-        result = session.execute(
-            update(OperationRow)
-            .where(
-                OperationRow.id == operation_id,
-                _free(moment),
-                true()
-                if early
-                else or_(OperationRow.run_at <= moment, OperationRow.run_at > _farthest(moment)),
-            )
-            .values(
-                lease_token=token,
-                lease_until=moment + timedelta(seconds=seconds),
-                attempt=OperationRow.attempt + 1,
-                status=case(
-                    (OperationRow.status == "queued", "running"), else_=OperationRow.status
-                ),
-                # So that every wake from now on is earlier than this.
-                run_at=moment,
-            )
-        )
-    if not result.rowcount:  # type: ignore[attr-defined]
-        return None
-    return Lease(operation_id, token, worker, seconds, taken, moment)
 
 
 def held(session: Session, lease: Lease) -> OperationRow:
@@ -196,11 +141,50 @@ def keep(row: OperationRow, lease: Lease) -> None:
     """Renew the lease for the next step; the first attempt at it begins."""
     lease.taken = time.monotonic()
     moment = now()
-    # An index has this time, so that writing it costs a server as much as all the rest.
-    if row.run_at < lease.run_at or abs(moment - lease.run_at) > RENEWED:
+    if _is_stale(row, lease, moment):
         lease.run_at = row.run_at = moment
     row.lease_until = moment + timedelta(seconds=lease.seconds)
     row.attempt = 1
+
+
+def advance(
+    session: Session, row: OperationRow, lease: Lease, *, state: dict[str, Any], step: str
+) -> bool:
+    """Write that the next step begins and renew the lease, at the cost of one statement.
+
+    False, and nothing is written, when the row has to be looked at first
+    (``confirmed``): the lease is lost, somebody has written to the row, or its
+    time must be renewed.
+    """
+    moment = now()
+    if is_alone(session) or _is_stale(row, lease, moment):
+        return False
+    session.flush()
+    values = {
+        "state": state,
+        "step": step,
+        "why": "",
+        "progress": None,
+        "attempt": 1,
+        "lease_until": moment + timedelta(seconds=lease.seconds),
+    }
+    known = {"known_run_at": row.run_at, "known_deadline_at": row.deadline_at}
+    new = {f"new_{name}": values[name] for name in ADVANCING}
+    written = session.connection().execute(_ADVANCED, _named(lease) | known | new)
+    if not written.rowcount:
+        return False
+    for name, value in values.items():
+        set_committed_value(row, name, value)
+    lease.taken = time.monotonic()
+    return True
+
+
+def _is_stale(row: OperationRow, lease: Lease, moment: datetime) -> bool:
+    """Whether the row has been woken since the lease was taken, or says too old a time.
+
+    An index has this time, so that writing it costs a server as much as all the rest.
+    """
+    return row.run_at < lease.run_at or abs(moment - lease.run_at) > RENEWED
 
 
 def release(session: Session, row: OperationRow, lease: Lease, seconds: float) -> None:
@@ -220,28 +204,3 @@ def _named(lease: Lease) -> dict[str, str]:
 def is_late(row: OperationRow, moment: datetime) -> bool:
     """Whether the operation's time is over; nobody's is while the clock has just jumped."""
     return moment >= row.deadline_at and not db.clock.settling
-
-
-def hand_back(database: Database, lease: Lease) -> None:
-    """Give the operation back unchanged, so that another worker goes on at once."""
-    with database.transaction() as session:
-        session.execute(
-            update(OperationRow)
-            .where(OperationRow.id == lease.operation_id, OperationRow.lease_token == lease.token)
-            .values(lease_token=None, lease_until=None, attempt=0)
-        )
-
-
-def _free(moment: datetime) -> ColumnElement[bool]:
-    return and_(
-        OperationRow.finished_at.is_(None),
-        or_(
-            OperationRow.lease_until.is_(None),
-            OperationRow.lease_until < moment,
-            OperationRow.lease_until > moment + timedelta(seconds=LONGEST + TOLERANCE),
-        ),
-    )
-
-
-def _farthest(moment: datetime) -> datetime:
-    return moment + timedelta(seconds=LONGEST_NAP + TOLERANCE)

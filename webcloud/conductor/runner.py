@@ -21,7 +21,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from datetime import datetime
 
-from webcloud.conductor import leases, registry, retention, signals, steps
+from webcloud.conductor import leases, registry, retention, signals, steps, taking
 from webcloud.conductor.clocks import ClockWatch
 from webcloud.conductor.leases import Lease
 from webcloud.conductor.periodic import PeriodicRunner
@@ -126,7 +126,7 @@ class Conductor:
             if not self._stopping.is_set():
                 self._look()
             return
-        lease = leases.claim(self._database, worker, self._lease_seconds, operation_id, early=False)
+        lease = taking.claim(self._database, worker, self._lease_seconds, operation_id, early=False)
         if lease is not None:
             self._carry(lease)
 
@@ -146,7 +146,7 @@ class Conductor:
 
     def _look(self) -> None:
         """Find what is due, and when to look again: for all threads of this process."""
-        found = leases.due(self._database, MOST_AT_ONCE)
+        found = taking.due(self._database, MOST_AT_ONCE)
         moment = now()
         waiting = [run_at for _, run_at in found if run_at > moment]
         ready = [operation_id for operation_id, run_at in found if run_at <= moment]
@@ -171,7 +171,7 @@ class Conductor:
         try:
             while steps.execute(self._database, lease):
                 if self._stopping.is_set():
-                    leases.hand_back(self._database, lease)
+                    taking.hand_back(self._database, lease)
                     return
         finally:
             self._watchdog.forget(lease)

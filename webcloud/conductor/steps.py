@@ -19,7 +19,7 @@ from webcloud.conductor import events, failures, finishing, leases, signals
 from webcloud.conductor.leases import Lease, LeaseLost
 from webcloud.conductor.models import OperationRow
 from webcloud.conductor.operation import Done, Run, StepFailed, StepFunction, Wait
-from webcloud.conductor.plan import Isolated, Plan, begun_at, error_of, moved, plan_of, shown
+from webcloud.conductor.plan import Isolated, Plan, begun, begun_at, error_of, moved, plan_of, shown
 from webcloud.db import Database, is_alone, now
 from webcloud.errors import WebcloudError
 
@@ -127,17 +127,20 @@ def _forward(session: Session, row: OperationRow, lease: Lease, plan: Plan) -> b
         run.state.update(result.state)
         plan.operation.finished(run)
         session.flush()
-    row = leases.confirmed(session, lease, row)
     began = events.note_begun(session, row, lease.worker, moment)
     events.record(
         session, row, "done", step=step.name, worker=lease.worker, ms=_milliseconds(began)
     )
-    row.state = moved(row, result.state)
+    state = moved(row, result.state)
     if following is None:
+        row = leases.confirmed(session, lease, row)
+        row.state = state
         finishing.end(session, row, lease)
         return False
-    row.step, row.why, row.progress = following.name, "", None
-    leases.keep(row, lease)
+    if not leases.advance(session, row, lease, state=state, step=following.name):
+        row = leases.confirmed(session, lease, row)
+        row.state, row.step, row.why, row.progress = state, following.name, "", None
+        leases.keep(row, lease)
     signals.changed(session, row)
     return True
 
@@ -199,7 +202,7 @@ def _nap(
     persists: bool,
 ) -> bool:
     row = leases.confirmed(session, lease, row)
-    events.note_begun(session, row, lease.worker, moment)
+    row.state = begun(row, events.note_begun(session, row, lease.worker, moment))
     seconds = wait.seconds
     if not persists:
         left = (row.deadline_at - now()).total_seconds()

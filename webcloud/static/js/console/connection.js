@@ -1,5 +1,6 @@
 // Keeps a guest connected: opens the WebSocket, and when it drops, says why and comes
 // back with a fresh token, at first at once and then every few seconds.
+import { greetWhenOpen } from "./greeting.js";
 import { freshToken } from "./tickets.js";
 
 const FIRST_WAIT = 300;
@@ -43,6 +44,7 @@ function session(loading, kind, token) {
     address.protocol = address.protocol.replace("http", "ws");
     const socket = new WebSocket(address, ["binary", `webcloud.token.${token}`]);
     socket.binaryType = "arraybuffer";
+    if (kind === "vnc") greetWhenOpen(socket);
     const early = [];
     const keep = (event) => early.push(event);
     socket.addEventListener("message", keep);

@@ -16,7 +16,9 @@ export class Guest {
     rfb.scaleViewport = true;
     rfb.showDotCursor = true;
     rfb.background = "#000";
+    let connected = false;
     rfb.addEventListener("connect", () => {
+      connected = true;
       this.status.show("connected", "connected");
       // Someone may be typing into the paste dialog.
       if (!document.querySelector("dialog[open]")) this.focus();
@@ -24,7 +26,17 @@ export class Guest {
     // webcloud's guests ask for no password; a screen that does is not ours to guess.
     rfb.addEventListener("credentialsrequired", () => socket.close());
     this.rfb = rfb;
-    for (const message of early) socket.onmessage(message);
+    // A guest that was greeted early may say all of its beginning in one message. noVNC takes
+    // one turn at it whenever something arrives, so it gets two turns more.
+    const goOn = () => {
+      for (let turn = 0; turn < 2; turn += 1) socket.onmessage({ data: new ArrayBuffer(0) });
+      if (connected) socket.removeEventListener("message", goOn);
+    };
+    for (const message of early) {
+      socket.onmessage(message);
+      goOn();
+    }
+    if (!connected) socket.addEventListener("message", goOn);
   }
 
   detach() {
