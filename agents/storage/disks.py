@@ -72,7 +72,7 @@ class InstanceFiles:
             part.unlink(missing_ok=True)
             raise self._create_failed(done.errors)
         part.chmod(0o640)
-        part.rename(disk)
+        files.put_in_place(part, disk)
         return {}
 
     @staticmethod

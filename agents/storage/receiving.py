@@ -50,9 +50,7 @@ def receive_disk(
         _inspect(part, order, instances.backing_of(image))
         files.write(folder / RECEIVED, order.transfer_id.encode())
         part.chmod(0o640)
-        part.rename(folder / DISK)
-        for made in (folder, folder.parent):
-            files.sync_folder(made)
+        files.put_in_place(part, folder / DISK)
     except (Superseded, AgentError) as error:
         # Only what was cut off is of use to another attempt.
         if isinstance(error, Superseded) or error.code != "transfer_cut":

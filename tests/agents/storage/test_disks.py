@@ -70,6 +70,23 @@ def test_a_disk_is_an_overlay_of_the_wanted_size(bench: Bench, content: bytes, k
     assert (found.base, found.base_format) == (str(bench.folder / image.image_id), kind)
 
 
+def test_a_disk_that_was_made_survives_a_power_cut(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it holds is on the platter before it has its name, and the names are after that."""
+    image, instance_id = cached(bench, bytes(MIB), "raw"), str(uuid.uuid4())
+    disk = bench.instances.folder_of(instance_id) / "disk"
+    synced: list[tuple[str, bool]] = []
+
+    def sync(descriptor: int) -> None:
+        synced.append((Path(f"/proc/self/fd/{descriptor}").readlink().name, disk.exists()))
+
+    monkeypatch.setattr(os, "fsync", sync)
+    bench.instances.ensure_disk(EnsureDisk(instance_id, image.image_id, "raw", 8 * MIB))
+    named = [(instance_id, True), (disk.parent.parent.name, True)]
+    assert synced[-3:] == [("disk.part", False), *named]
+
+
 def test_an_iso_gets_an_empty_disk_beside_it(bench: Bench) -> None:
     image, instance_id = cached(bench, iso(), "iso"), str(uuid.uuid4())
     bench.instances.ensure_disk(EnsureDisk(instance_id, image.image_id, "iso", 8 * MIB))
