@@ -13,6 +13,7 @@ import os
 import signal
 import subprocess
 import time
+from functools import partial
 
 from webcloud.supervising import takeover
 from webcloud.supervising.logs import appending
@@ -63,7 +64,7 @@ class Child:
                 group=account.gid if account else None,
                 extra_groups=[] if account else None,
                 umask=0o027,
-                preexec_fn=_tie_to_supervisor,  # noqa: PLW1509 - the supervisor has one thread
+                preexec_fn=partial(_tie_to, os.getpid()),  # noqa: PLW1509 - it has one thread
             )
         try:
             self._pid_file.write(self._process.pid)
@@ -121,11 +122,11 @@ class Child:
         self._pid_file.remove()
 
 
-def _tie_to_supervisor() -> None:
+def _tie_to(supervisor: int) -> None:
     """Runs in the child before exec: end with the parent, hear every signal again."""
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
-    if os.getppid() == 1:
+    if os.getppid() != supervisor:
         os._exit(1)
 
 
