@@ -5,6 +5,9 @@ import { fullScreen, leaveByKeyboard, pasteDialog } from "./console/controls.js"
 import { Status } from "./console/status.js";
 import { firstTicket } from "./console/tickets.js";
 
+// Back to the page in whose place this one was opened (console_link.js).
+window.addEventListener("popstate", () => location.reload());
+
 const place = document.getElementById("console");
 const status = new Status(place, document.getElementById("console-status"));
 const retry = document.getElementById("console-retry");

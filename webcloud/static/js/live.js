@@ -10,12 +10,13 @@ const EVERY_MS = 15000;
 const AT_MOST_EVERY_MS = 200;
 const waiting = new Map();
 const lastAsked = new WeakMap();
+let socket = null;
 
 export function listen() {
   if (!document.querySelector("[data-live]")) return;
   const drawn = document.querySelector("meta[name=webcloud-drawn]")?.content;
   let before = false;
-  const socket = io("/live", {
+  socket = io("/live", {
     transports: ["websocket"],
     reconnectionDelayMax: 5000,
     auth: (tell) => tell(before ? {} : { drawn }),
@@ -42,6 +43,10 @@ export function listen() {
   document.addEventListener("visibilitychange", () => {
     if (!document.hidden) refetch("[data-live]");
   });
+}
+
+export function stopListening() {
+  socket?.disconnect();
 }
 
 export function refetch(selector) {

@@ -1,6 +1,7 @@
 // The dashboard's behaviour: htmx for fragments, hints over Socket.IO, and one small
 // controller per behaviour, started on every element that names it in data-controller.
 import "./page_swaps.js";
+import { openConsolesHere } from "./console_link.js";
 import { startController } from "./controllers.js";
 import { listen } from "./live.js";
 import * as activityDrawer from "./controllers/activity_drawer.js";
@@ -37,3 +38,4 @@ const controllers = {
 
 startController(controllers);
 listen();
+openConsolesHere();

@@ -1,0 +1,90 @@
+"""A console opens in its page's place, and the browser's own ways still work around it."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+from tests.support.browsing import Watch
+
+pytestmark = pytest.mark.browser
+
+CONNECTED = "#console[data-state=connected]"
+
+
+def here(page: Page) -> bool:
+    """Whether the document is still the one that was marked."""
+    return bool(page.evaluate("window.marked === true"))
+
+
+def click_through(page: Page, guest: str, **how: object) -> None:
+    page.goto(f"/instances/{guest}")
+    page.evaluate("window.marked = true")
+    page.get_by_role("link", name="Open console").click(**how)  # type: ignore[arg-type]
+
+
+def test_a_click_opens_the_console_without_leaving_the_document(page: Page, guest: str) -> None:
+    click_through(page, guest)
+    page.wait_for_selector(CONNECTED)
+    assert here(page)
+    expect(page).to_have_url(f"/instances/{guest}/console")
+    expect(page).to_have_title("Console of demo-1 · webcloud")
+    page.reload()
+    page.wait_for_selector(CONNECTED)
+    assert not here(page)
+
+
+def test_nothing_of_the_page_lives_on_behind_the_console(
+    page: Page, guest: str, watch: Watch
+) -> None:
+    """Neither its shortcuts nor its live connection; what it had asked for is not shown."""
+    closed: list[str] = []
+    page.on("websocket", lambda socket: socket.on("close", lambda it: closed.append(it.url)))
+    click_through(page, guest)
+    page.wait_for_selector(CONNECTED)
+    page.keyboard.press("Control+k")
+    page.keyboard.press("/")
+    page.wait_for_timeout(300)
+    assert page.query_selector("#page") is None
+    assert page.query_selector("dialog[open]") is None
+    assert page.query_selector(CONNECTED)
+    assert any("/socket.io/" in url for url in closed)
+
+
+def test_back_brings_the_page_again_and_forward_the_console(page: Page, guest: str) -> None:
+    click_through(page, guest)
+    page.wait_for_selector(CONNECTED)
+    page.go_back()
+    expect(page.get_by_role("link", name="Open console")).to_be_visible()
+    expect(page).to_have_url(f"/instances/{guest}")
+    page.go_forward()
+    page.wait_for_selector(CONNECTED)
+    expect(page).to_have_url(f"/instances/{guest}/console")
+
+
+def test_another_tab_is_opened_as_everywhere(page: Page, guest: str) -> None:
+    with page.context.expect_page() as opened:
+        click_through(page, guest, modifiers=["Control"])
+    opened.value.wait_for_selector(CONNECTED)
+    assert here(page)
+    expect(page).to_have_url(f"/instances/{guest}")
+
+
+@pytest.mark.parametrize("status", [0, 500])
+def test_a_console_page_that_does_not_come_is_left_to_the_browser(
+    page: Page, guest: str, watch: Watch, status: int
+) -> None:
+    watch.forgive("Failed to load resource|net::ERR_FAILED")
+
+    def refuse(route: Route) -> None:
+        if route.request.resource_type != "fetch":
+            route.continue_()
+        elif status:
+            route.fulfill(status=status)
+        else:
+            route.abort()
+
+    page.route("**/console", refuse)
+    click_through(page, guest)
+    page.wait_for_selector(CONNECTED)
+    assert not here(page)

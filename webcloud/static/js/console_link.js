@@ -1,0 +1,43 @@
+// Opens a console in this document's place instead of leaving it: the browser then neither
+// tears this page's frame down nor builds another one, and noVNC, which the page has asked
+// for already, need not be read again. document.open() takes every element and listener of
+// this page away, so that none of its keys or lists lives on behind the guest. Anything but
+// a plain click, and a console that cannot be had, goes the browser's ordinary way.
+import { stopListening } from "./live.js";
+
+export function openConsolesHere() {
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("a[data-console-link]");
+    const plain = !event.button && !(event.ctrlKey || event.metaKey || event.shiftKey || event.altKey);
+    if (!link || !plain || event.defaultPrevented) return;
+    event.preventDefault();
+    open(link.href);
+  });
+  // Forward again, after Back has brought this page.
+  window.addEventListener("popstate", (event) => {
+    if (event.state?.console) location.reload();
+  });
+}
+
+async function open(address) {
+  const page = await fetched(address);
+  if (!page) {
+    location.assign(address);
+    return;
+  }
+  stopListening();
+  history.pushState({ console: true }, "", address);
+  document.open();
+  document.write(page);
+  document.close();
+}
+
+// The page, or "" when there is none: the browser then shows what the server says.
+async function fetched(address) {
+  try {
+    const answer = await fetch(address, { headers: { Accept: "text/html" } });
+    return answer.ok && !answer.redirected ? await answer.text() : "";
+  } catch {
+    return "";
+  }
+}
