@@ -7,7 +7,6 @@ import random
 import re
 import secrets
 import signal
-import time
 from pathlib import Path
 
 import pytest
@@ -34,16 +33,6 @@ def test_a_browser_types_to_the_guest(site: ConsoleSite, agent: ConsoleAgent) ->
 
 def test_a_link_from_the_api_needs_no_login(site: ConsoleSite) -> None:
     assert site.open(site.token()).recv() == GREETING
-
-
-def test_the_first_bytes_come_within_a_tenth_of_a_second(site: ConsoleSite) -> None:
-    took = []
-    for _ in range(5):
-        token = site.token()
-        began = time.perf_counter()
-        site.open(token).recv()
-        took.append(time.perf_counter() - began)
-    assert sorted(took)[2] < 0.1
 
 
 def test_sec_S25_a_token_works_once(site: ConsoleSite) -> None:

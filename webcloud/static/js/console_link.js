@@ -25,11 +25,11 @@ async function open(address) {
     location.assign(address);
     return;
   }
-  stopListening();
   history.pushState({ console: true }, "", address);
   document.open();
   document.write(page);
   document.close();
+  stopListening();
 }
 
 // The page, or "" when there is none: the browser then shows what the server says.

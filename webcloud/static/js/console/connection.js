@@ -52,9 +52,11 @@ function session(loading, kind, token) {
       loading.then((guest) => guest.detach());
       resolve({ reason: event.reason || "lost" });
     });
-    loading.then((guest) => {
+    // Making the guest's place takes as long as the guest's answer, so it waits for that.
+    const opened = new Promise((open) => { socket.addEventListener("open", open); });
+    Promise.all([loading, opened]).then(([guest]) => {
       socket.removeEventListener("message", keep);
-      if (socket.readyState <= WebSocket.OPEN) guest.attach(socket, early);
+      if (socket.readyState === WebSocket.OPEN) guest.attach(socket, early);
     });
   });
 }
