@@ -34,6 +34,15 @@ def test_a_click_opens_the_console_without_leaving_the_document(page: Page, gues
     assert not here(page)
 
 
+def test_a_double_click_opens_one_console(page: Page, guest: str) -> None:
+    click_through(page, guest, click_count=2)
+    page.wait_for_selector(CONNECTED)
+    page.wait_for_timeout(1000)
+    assert page.query_selector(CONNECTED)
+    page.go_back()
+    expect(page).to_have_url(f"/instances/{guest}")
+
+
 def test_nothing_of_the_page_lives_on_behind_the_console(
     page: Page, guest: str, watch: Watch
 ) -> None:

@@ -33,12 +33,10 @@ LONGEST_NAP = 60.0
 # A wake is earlier than the time at which the lease was taken, if that is not older.
 RENEWED = timedelta(minutes=1)
 _APART = "operation_apart"
-ADVANCING = ("state", "step", "why", "progress", "attempt", "lease_until")
-_HELD = select(OperationRow).where(
-    OperationRow.id == bindparam("held_id"), OperationRow.lease_token == bindparam("held_token")
-)
+_ADVANCING = ("state", "step", "why", "progress", "attempt", "lease_until")
 _table = OperationRow.metadata.tables["operation"]
 _OURS = and_(_table.c.id == bindparam("held_id"), _table.c.lease_token == bindparam("held_token"))
+_HELD = select(OperationRow).where(_OURS)
 # All that anybody writes to a row whose lease he has not got.
 _CONFIRMED = (
     select(
@@ -61,7 +59,7 @@ _ADVANCED = (
         _table.c.run_at == bindparam("known_run_at"),
         _table.c.deadline_at == bindparam("known_deadline_at"),
     )
-    .values({name: bindparam(f"new_{name}") for name in ADVANCING})
+    .values({name: bindparam(f"new_{name}") for name in _ADVANCING})
 )
 
 
@@ -169,7 +167,7 @@ def advance(
         "lease_until": moment + timedelta(seconds=lease.seconds),
     }
     known = {"known_run_at": row.run_at, "known_deadline_at": row.deadline_at}
-    new = {f"new_{name}": values[name] for name in ADVANCING}
+    new = {f"new_{name}": values[name] for name in _ADVANCING}
     written = session.connection().execute(_ADVANCED, _named(lease) | known | new)
     if not written.rowcount:
         return False

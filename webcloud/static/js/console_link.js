@@ -5,13 +5,16 @@
 // a plain click, and a console that cannot be had, goes the browser's ordinary way.
 import { stopListening } from "./live.js";
 
+// A second click must not write the page again: its script runs once in a document.
+let opening = false;
+
 export function openConsolesHere() {
   document.addEventListener("click", (event) => {
     const link = event.target.closest("a[data-console-link]");
     const plain = !event.button && !(event.ctrlKey || event.metaKey || event.shiftKey || event.altKey);
     if (!link || !plain || event.defaultPrevented) return;
     event.preventDefault();
-    open(link.href);
+    if (!opening) open(link.href);
   });
   // Forward again, after Back has brought this page.
   window.addEventListener("popstate", (event) => {
@@ -20,8 +23,10 @@ export function openConsolesHere() {
 }
 
 async function open(address) {
+  opening = true;
   const page = await fetched(address);
   if (!page) {
+    opening = false;
     location.assign(address);
     return;
   }
