@@ -3,8 +3,8 @@
 Read from the things themselves (libvirt, folders, devices, processes,
 nftables), never from the journal, so that a difference to what the
 controller believes can be found.  Several installations can share a machine:
-guests that another one made count as foreign, and taps on a bridge that is not
-ours are left out.
+guests that another one made count as foreign, and taps that are on a bridge of
+others, or in a guest of others, are left out.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def take_survey(
     with_files, strays = instances.present()
     survey = SurveyResult(
         domains=tuple(found.ours),
-        foreign_domains=tuple(sorted(_readable(name) for name in found.foreign)),
+        foreign_domains=tuple(sorted(_readable(guest.name) for guest in found.foreign)),
         disk_instances=with_files,
         stray_files=tuple(_readable(name) for name in strays + images.strays()),
         cached_images=images.cached(),
@@ -54,7 +54,7 @@ def take_survey(
         return replace(survey, unknown_domains=())
     return replace(
         survey,
-        taps=_taps(networks),
+        taps=_taps(host, networks),
         bridges=bridges.devices("br"),
         leases=networks.leases(),
         dhcp_networks=networks.dhcp_alive(),
@@ -81,7 +81,7 @@ def _readable(name: str) -> str:
     return name.encode("utf-8", "replace").decode()
 
 
-def _taps(networks: Networks) -> tuple[str, ...]:
+def _taps(host: LibvirtHost, networks: Networks) -> tuple[str, ...]:
     own = {network.bridge for network in networks.stored()}
     found = _bridges()
     if None in found.values():
@@ -89,8 +89,24 @@ def _taps(networks: Networks) -> tuple[str, ...]:
         time.sleep(PLUGGED_SECONDS)
         later = _bridges()
         found = {tap: bridge for tap, bridge in later.items() if bridge or tap in found}
-    return tuple(tap for tap, bridge in found.items() if bridge in {*own, None})
+    loose = {tap for tap, bridge in found.items() if bridge is None}
+    if loose:
+        # Those of another installation whose bridge is being mended; or just removed.
+        loose -= _of_others(host)
+        loose = {tap for tap in loose if bridges.exists(tap)}
+    return tuple(tap for tap, bridge in found.items() if bridge in own or tap in loose)
 
 
 def _bridges() -> dict[str, str | None]:
     return {tap: bridges.bridge_of(tap) for tap in bridges.devices("tap")}
+
+
+def _of_others(host: LibvirtHost) -> set[str]:
+    """The taps of guests that another installation made."""
+    found: set[str] = set()
+    for guest in sort_domains(host).foreign:
+        try:
+            found |= definitions.taps(guest)
+        except AgentError as error:
+            log.warning("a foreign domain's description could not be read: %s", error)
+    return found

@@ -41,6 +41,12 @@ def read(guest: Guest, disk: Path, config_drive: Path) -> Definition:
     )
 
 
+def taps(guest: Guest) -> set[str]:
+    """The devices its cards are plugged in with, running or not. Raises AgentError ``libvirt``."""
+    cards = parse_xml(guest.stored_xml()).iterfind("devices/interface")
+    return {_value(card, "target", "dev") for card in cards} - {""}
+
+
 def _card(card: Element) -> str:
     found = (
         _value(card, "target", "dev"),

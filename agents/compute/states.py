@@ -84,14 +84,14 @@ class DomainWatcher:
 class Sorted:
     """The domains of a libvirt by whose they are.
 
-    ``foreign`` are the names of all that this host's agent did not make;
-    ``unknown`` those of them that no webcloud made.  ``transient`` are ids of
+    ``foreign`` are all that this host's agent did not make; ``unknown`` the
+    names of those of them that no webcloud made.  ``transient`` are ids of
     ours that will be gone when they stop, ``defined`` the others of ours;
     ``unreadable`` are ids of whosever they are.
     """
 
     ours: list[DomainState] = field(default_factory=list)
-    foreign: list[str] = field(default_factory=list)
+    foreign: list[Guest] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
     transient: list[str] = field(default_factory=list)
     defined: list[Guest] = field(default_factory=list)
@@ -114,7 +114,7 @@ def sort_domains(host: LibvirtHost) -> Sorted:
 def _sort(found: Sorted, guest: Guest, owner: str) -> None:
     metadata = parse(guest.metadata(NAMESPACE))
     if metadata is None or metadata.host != owner:
-        found.foreign.append(guest.name)
+        found.foreign.append(guest)
         if metadata is None:
             found.unknown.append(guest.name)
         return

@@ -43,7 +43,7 @@ def test_a_guest_belongs_to_the_host_that_made_it(
     try:
         found = sort_domains(ours)
         assert domain.instance_id not in {state.instance_id for state in found.ours}
-        assert f"wc-{domain.instance_id}" in found.foreign
+        assert f"wc-{domain.instance_id}" in [guest.name for guest in found.foreign]
         assert f"wc-{domain.instance_id}" not in found.unknown, "another webcloud made it"
         assert domain.instance_id in {state.instance_id for state in sort_domains(theirs).ours}
         assert DomainWatcher(ours).changed({domain.instance_id}) is None

@@ -1,17 +1,26 @@
-"""Which taps a survey tells of: those on our bridges, and those that stay on none."""
+"""Which taps a survey tells of: those on our bridges, and those on none that nobody else has."""
 
 from __future__ import annotations
 
 import subprocess
+import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from agents import survey
+from agents.compute import definitions
+from agents.compute.domain_xml import GuestFiles, HostFacts, build
+from agents.errors import AgentError
+from agents.libvirt_host import TEST, Guest, LibvirtHost
 from agents.network.networks import Networks
+from agents.wire.commands import Domain, Interface, tap_name
 
-TAP, BRIDGE = "tap0123abcde99", "br0123abcde99"
+PORT, BRIDGE = "0123abcd-e990-4000-8000-000000000000", "br0123abcde99"
+TAP = tap_name(PORT)
+FILES = GuestFiles("/nowhere/disk", "/nowhere/console.log")
 
 
 def ip(*arguments: str) -> None:
@@ -53,47 +62,116 @@ def while_it_waits(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], No
     return happens
 
 
-def told(tmp_path: Path) -> set[str]:
-    return set(survey._taps(Networks(tmp_path / "networks")))
+@pytest.fixture(scope="module")
+def hosts() -> Iterator[tuple[LibvirtHost, LibvirtHost]]:
+    """Two agents' connections; the test driver's domains are shared in one process."""
+    pair = tuple(LibvirtHost(TEST, lambda _id: None, str(uuid.uuid4())) for _ in range(2))
+    for host in pair:
+        host.start()
+    yield pair[0], pair[1]
+    for host in pair:
+        host.stop()
+
+
+@pytest.fixture
+def told(tmp_path: Path, hosts: tuple[LibvirtHost, LibvirtHost]) -> Callable[[], set[str]]:
+    """The taps that the first of the two hosts tells of."""
+    return lambda: set(survey._taps(hosts[0], Networks(tmp_path / "networks")))
+
+
+@contextmanager
+def guest_with_the_tap(host: LibvirtHost) -> Iterator[None]:
+    card = Interface(PORT, "fa:16:3e:00:00:01", BRIDGE)
+    domain = Domain(str(uuid.uuid4()), "named", "project", 1, 64, 1, interfaces=(card,))
+    xml = build(domain, HostFacts("qemu", "x86_64"), FILES, host.owner)
+    guest = host.define(xml.replace('type="qemu"', 'type="test"', 1))
+    try:
+        yield
+    finally:
+        guest.undefine()
 
 
 def test_a_tap_that_stays_on_no_bridge_is_told(
-    tmp_path: Path, tap: str, while_it_waits: Callable[[Callable[[], None]], None]
+    told: Callable[[], set[str]], tap: str, while_it_waits: Callable[[Callable[[], None]], None]
 ) -> None:
     while_it_waits(lambda: None)
-    assert tap in told(tmp_path)
+    assert tap in told()
 
 
 def test_one_that_is_just_being_plugged_in_elsewhere_is_not(
-    tmp_path: Path,
+    told: Callable[[], set[str]],
     tap: str,
     foreign_bridge: str,
     while_it_waits: Callable[[Callable[[], None]], None],
 ) -> None:
     while_it_waits(lambda: ip("set", tap, "master", foreign_bridge))
-    assert tap not in told(tmp_path)
+    assert tap not in told()
 
 
 def test_nor_is_one_that_is_just_being_removed(
-    tmp_path: Path, tap: str, while_it_waits: Callable[[Callable[[], None]], None]
+    told: Callable[[], set[str]], tap: str, while_it_waits: Callable[[Callable[[], None]], None]
 ) -> None:
     while_it_waits(lambda: ip("del", tap))
-    assert tap not in told(tmp_path)
+    assert tap not in told()
 
 
 def test_nor_one_that_came_after_the_first_look(
-    tmp_path: Path, tap: str, while_it_waits: Callable[[Callable[[], None]], None]
+    told: Callable[[], set[str]], tap: str, while_it_waits: Callable[[Callable[[], None]], None]
 ) -> None:
     later = "tap0123abcde88"
     try:
         while_it_waits(lambda: add_tap(later))
-        assert later not in told(tmp_path)
+        assert later not in told()
     finally:
         ip("del", later)
 
 
 def test_taps_of_another_installation_are_left_out(
-    tmp_path: Path, tap: str, foreign_bridge: str
+    told: Callable[[], set[str]], tap: str, foreign_bridge: str
 ) -> None:
     ip("set", tap, "master", foreign_bridge)
-    assert tap not in told(tmp_path)
+    assert tap not in told()
+
+
+def test_nor_is_one_of_their_guests_whose_bridge_is_being_mended(
+    told: Callable[[], set[str]],
+    hosts: tuple[LibvirtHost, LibvirtHost],
+    tap: str,
+    while_it_waits: Callable[[Callable[[], None]], None],
+) -> None:
+    while_it_waits(lambda: None)
+    with guest_with_the_tap(hosts[1]):
+        assert tap not in told()
+    with guest_with_the_tap(hosts[0]):
+        assert tap in told(), "our own guest's is told"
+
+
+def test_nor_one_that_went_with_their_guest(
+    told: Callable[[], set[str]],
+    tap: str,
+    while_it_waits: Callable[[Callable[[], None]], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def gone_by_now(_host: LibvirtHost) -> set[str]:
+        ip("del", tap)
+        return set()
+
+    while_it_waits(lambda: None)
+    monkeypatch.setattr(survey, "_of_others", gone_by_now)
+    assert tap not in told()
+
+
+def test_their_guest_that_cannot_be_read_does_not_end_the_survey(
+    told: Callable[[], set[str]],
+    hosts: tuple[LibvirtHost, LibvirtHost],
+    tap: str,
+    while_it_waits: Callable[[Callable[[], None]], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def unreadable(_guest: Guest) -> set[str]:
+        raise AgentError("libvirt", "reading a domain's description: no domain", True)
+
+    while_it_waits(lambda: None)
+    monkeypatch.setattr(definitions, "taps", unreadable)
+    with guest_with_the_tap(hosts[1]):
+        assert tap in told()
