@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
 
 import pytest
 from sqlalchemy.orm import Session
@@ -14,14 +16,14 @@ from tests.images.web import Site, serving_site
 from tests.support.people import Person
 from webcloud.conductor import queries as operations
 from webcloud.db import Database
-from webcloud.errors import BadRequest, Conflict, NotFound, TooLarge
+from webcloud.errors import BadRequest, Busy, Conflict, NotFound, TooLarge
 from webcloud.identity.callers import Caller
 from webcloud.images import activation, place, service, uploads
 from webcloud.images.forms import NewImport
 from webcloud.images.models import Image
 from webcloud.images.place import is_image_id
 from webcloud.images.refusals import ImageRefused
-from webcloud.images.store import UploadGone, WrongOffset
+from webcloud.images.store import ImageStore, UploadGone, Verified, WrongOffset
 
 
 @pytest.fixture
@@ -177,3 +179,58 @@ def test_only_a_uuid_is_an_image_id() -> None:
     assert is_image_id("11111111-2222-4333-8444-555555555555")
     assert not is_image_id("11111111222243338444555555555555")
     assert not is_image_id("demo")
+
+
+def test_of_two_that_finish_one_upload_the_second_changes_nothing(
+    images: Images,
+    image_id: str,
+    caller: Caller,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As after a reload during the check, which sends the end of the upload again."""
+    uploads.begin(database, caller, image_id, len(QCOW2))
+    uploads.append(database, caller, image_id, 0, [QCOW2])
+    real, refused = ImageStore.verify, []
+
+    def verify(store: ImageStore, *rest: Any) -> Verified:
+        for again in (
+            lambda: uploads.finish(database, caller, image_id),
+            lambda: uploads.append(database, caller, image_id, len(QCOW2), [b"more"]),
+            lambda: uploads.begin(database, caller, image_id, None, afresh=True),
+        ):
+            with pytest.raises(Busy):
+                again()
+            refused.append(again)
+        return real(store, *rest)
+
+    monkeypatch.setattr(ImageStore, "verify", verify)
+    uploads.finish(database, caller, image_id)
+    assert len(refused) == 3
+    with pytest.raises(Conflict):
+        uploads.finish(database, caller, image_id)
+    assert images.show(image_id)["status"] == "active"
+    assert images.call("GET", f"/images/{image_id}/file").data == QCOW2
+
+
+def test_an_upload_that_broke_off_leaves_the_one_that_goes_on_alone(
+    images: Images, image_id: str, caller: Caller, database: Database
+) -> None:
+
+    def breaking_off() -> Iterator[bytes]:
+        yield QCOW2[:10]
+        raise OSError("the connection broke")
+
+    def taken_over(self: ImageStore, *_rest: Any) -> int:
+        with pytest.raises(OSError, match="broke"):
+            real(self, image_id, 0, breaking_off(), 1 << 30)
+        held.enter_context(self.writing(image_id))
+        raise OSError("the connection broke")
+
+    real = ImageStore.append
+    with ExitStack() as held, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ImageStore, "append", taken_over)
+        with pytest.raises(OSError, match="broke"):
+            uploads.whole(database, caller, image_id, [QCOW2], len(QCOW2))
+    assert images.show(image_id)["status"] == "saving"
+    assert place.current().store.received(image_id) == 10

@@ -9,6 +9,7 @@ import threading
 from collections import namedtuple
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -88,6 +89,7 @@ def test_sec_S17_files_are_private_whatever_the_umask(store: ImageStore) -> None
         store.append(IMAGE, 0, [corpus.raw()], LIMIT)
         assert stat.S_IMODE(store.part(IMAGE).stat().st_mode) == 0o640
         store.keep(IMAGE)
+        store.discard(IMAGE)
     finally:
         os.umask(before)
     assert stat.S_IMODE(store.path(IMAGE).stat().st_mode) == 0o640
@@ -215,3 +217,36 @@ def test_an_empty_place_has_no_images(store: ImageStore) -> None:
     assert (store.image_ids(), store.sizes(), store.received(IMAGE)) == (set(), {}, 0)
     with pytest.raises(UploadGone):
         store.keep(IMAGE)
+
+
+def test_sec_S10_a_part_that_was_kept_is_written_by_nobody_any_more(store: ImageStore) -> None:
+    """Whoever opened it before it was kept gets its lock a moment too late."""
+    store.append(IMAGE, 0, [b"x"], LIMIT)
+    real = os.open
+
+    def kept_meanwhile(path: Any, flags: int, *rest: Any, **more: Any) -> int:
+        file = real(path, flags, *rest, **more)
+        if str(path).endswith(".part"):
+            store.keep(IMAGE)
+            store.discard(IMAGE)
+        return file
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("webcloud.images.store.os.open", kept_meanwhile)
+        with pytest.raises(Busy):
+            store.append(IMAGE, 1, [b"y"], LIMIT)
+    assert store.path(IMAGE).read_bytes() == b"x"
+
+
+def test_keeping_again_after_a_crash_keeps_the_newest_bytes(store: ImageStore) -> None:
+    store.append(IMAGE, 0, [b"old"], LIMIT)
+    store.keep(IMAGE)
+    assert store.append(IMAGE, 3, [b""], LIMIT) == 3, "an upload can go on from a kept part"
+    store.discard(IMAGE)
+    store.append(IMAGE, 0, [b"new"], LIMIT)
+    store.keep(IMAGE)
+    store.keep(IMAGE)
+    assert store.path(IMAGE).read_bytes() == b"new"
+    assert store.unfinished() == {IMAGE}
+    store.discard(IMAGE)
+    assert (store.unfinished(), store.has(IMAGE)) == (set(), True)

@@ -160,3 +160,14 @@ def test_an_upload_that_nobody_continues_is_given_up(
     reconcile.sweep(database)
     assert images.show(image_id)["status"] == "queued"
     assert place.current().store.image_ids() == set()
+
+
+def test_what_an_upload_left_beside_its_active_image_is_swept(
+    images: Images, database: Database
+) -> None:
+    image_id = images.active()
+    store = place.current().store
+    store.append(image_id, 0, [b"late"], 100)
+    reconcile.sweep(database)
+    assert store.unfinished() == set()
+    assert images.call("GET", f"/images/{image_id}/file").data == QCOW2

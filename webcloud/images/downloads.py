@@ -94,6 +94,7 @@ class Downloads:
             verified = self._verify(download)
             download.stage, download.share = "store", None
             self.store.keep(download.image_id)
+            self.store.discard(download.image_id)
             download.verified = verified
         except Stopped:
             log.info("the download of image %s was stopped", download.image_id)

@@ -11,7 +11,7 @@ from datetime import timedelta
 from sqlalchemy import select
 
 from agents.wire.commands import EnsureImageAbsent
-from webcloud.db import Database, now
+from webcloud.db import Database, locked, now
 from webcloud.errors import Busy
 from webcloud.hosts import commands, presence
 from webcloud.hosts import queries as hosts
@@ -27,7 +27,7 @@ def sweep(database: Database) -> None:
     """Remove files of images that are gone or refused, and abandoned uploads."""
     store = place.current().store
     # Files first: an image that appears meanwhile is not in this list.
-    stored = store.image_ids()
+    stored, unfinished = store.image_ids(), store.unfinished()
     with database.reading() as session:
         rows = session.execute(select(Image.id, Image.status).where(Image.id.in_(stored)))
         owners = {row.id: row.status for row in rows}
@@ -41,6 +41,10 @@ def sweep(database: Database) -> None:
     for image_id in stored:
         if place.is_image_id(image_id) and owners.get(image_id) not in WITH_FILES:
             store.delete(image_id)
+    for image_id in unfinished:
+        if owners.get(image_id) == "active":
+            # Its upload died between two lines, or came a moment too late.
+            store.discard(image_id)
     for image_id in abandoned:
         _give_up(database, image_id)
 
@@ -68,9 +72,10 @@ def _give_up(database: Database, image_id: str) -> None:
     store = place.current().store
     try:
         with store.writing(image_id), database.transaction() as session:
-            image = session.get_one(Image, image_id)
-            service.give_back(session, image, "The upload was not continued for a day.")
-            store.delete(image_id)
+            image = locked(session, Image, image_id)
+            if image.status == "saving":
+                service.give_back(session, image, "The upload was not continued for a day.")
+                store.delete(image_id)
     except Busy:
         # Somebody is writing at this moment, slow as it may be.
         return

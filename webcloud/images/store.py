@@ -145,15 +145,15 @@ class ImageStore:
             raise _odd_file() from error
         try:
             status = os.fstat(file)
-            if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
+            if not stat.S_ISREG(status.st_mode) or not self._is_alone(image_id, status):
                 raise _odd_file()
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
-                raise Busy(
-                    "Another upload of this image is under way.",
-                    next_step="Wait until it has ended, or delete the image.",
-                ) from error
+                raise _busy() from error
+            # Who had the lock until now may have kept this file for good.
+            if not _is_same(self.part(image_id), os.fstat(file)):
+                raise _busy()
             yield file
         finally:
             os.close(file)
@@ -181,13 +181,18 @@ class ImageStore:
         return Verified(size, digests[0].hexdigest(), digests[1].hexdigest(), inspection)
 
     def keep(self, image_id: str) -> None:
-        """Make the part file the image, durably. Doing it twice is doing it once."""
+        """Make the part file the image, durably. Doing it twice is doing it once.
+
+        Its name as a part, and with it the lock, stays until it is discarded.
+        """
         part, path = self.part(image_id), self.path(image_id)
         if _is_file(part):
             with part.open("rb") as file:
                 os.fchmod(file.fileno(), FILE_MODE)
                 os.fsync(file.fileno())
-            part.rename(path)
+                if not _is_same(path, os.fstat(file.fileno())):
+                    path.unlink(missing_ok=True)
+                    path.hardlink_to(part)
             self._sync()
         elif not _is_file(path):
             raise UploadGone("The received bytes are no longer there.")
@@ -202,6 +207,17 @@ class ImageStore:
         """Drop every file of the image; absent files are fine."""
         self.discard(image_id)
         self.path(image_id).unlink(missing_ok=True)
+
+    def _is_alone(self, image_id: str, part: os.stat_result) -> bool:
+        """Whether the file has no name but these two of the image."""
+        names = self.part(image_id), self.path(image_id)
+        return part.st_nlink == sum(_is_same(name, part) for name in names)
+
+    def unfinished(self) -> set[str]:
+        """The ids of all that has a part file."""
+        if not self.root.is_dir():
+            return set()
+        return {e.name.removesuffix(".part") for e in self.root.iterdir() if e.suffix == ".part"}
 
     def image_ids(self) -> set[str]:
         """The ids of all that has a file here, finished or not."""
@@ -249,6 +265,21 @@ def _is_file(path: Path) -> bool:
         return stat.S_ISREG(path.lstat().st_mode)
     except FileNotFoundError:
         return False
+
+
+def _is_same(path: Path, status: os.stat_result) -> bool:
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return False
+    return (found.st_dev, found.st_ino) == (status.st_dev, status.st_ino)
+
+
+def _busy() -> Busy:
+    return Busy(
+        "Another upload of this image is under way.",
+        next_step="Wait until it has ended, or delete the image.",
+    )
 
 
 def _too_large(limit: int) -> TooLarge:

@@ -9,10 +9,11 @@ badly leaves a queued image without bytes, which can be uploaded again.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 
 from sqlalchemy.orm import Session
 
-from webcloud.db import Database, now
+from webcloud.db import Database, locked, now
 from webcloud.errors import Busy, Conflict, TooLarge, WebcloudError
 from webcloud.identity.callers import Caller
 from webcloud.images import activation, place, queries, service
@@ -41,7 +42,9 @@ def whole(
         # The bytes that are there belong to another upload under way.
         raise
     except Exception:
-        _give_back(database, image_id, "The upload was interrupted.")
+        # Somebody else may have gone on with it by now; then it is theirs.
+        with suppress(Busy), place.current().store.writing(image_id):
+            _give_back(database, image_id, "The upload was interrupted.")
         raise
     finish(database, caller, image_id)
 
@@ -103,26 +106,31 @@ def append(
 
 
 def finish(database: Database, caller: Caller, image_id: str) -> None:
-    """All bytes are there: verify and store them. Raises as ``whole`` does.
+    """All bytes are there: verify and store them. Raises as ``whole`` does, and Busy.
 
     What is refused is dropped, and the image is queued again with the reason
     as its fault.
     """
     here = place.current()
     with database.reading() as session:
-        image = _saving(session, caller, image_id)
-        declared, expected = image.disk_format or "", image.expected_size
-    received = here.store.received(image_id)
-    if expected is not None and received < expected:
-        raise WrongOffset(received)
-    try:
-        _stage(database, image_id, "verify")
-        verified = here.store.verify(image_id, declared, here.limit)
-        _stage(database, image_id, "store")
-        _keep(database, image_id, verified)
-    except WebcloudError as error:
-        _give_back(database, image_id, str(error.full_message))
-        raise
+        _saving(session, caller, image_id)
+    # What was verified is what is kept: nobody writes or finishes it meanwhile.
+    with here.store.writing(image_id):
+        with database.reading() as session:
+            image = _saving(session, caller, image_id)
+            declared, expected = image.disk_format or "", image.expected_size
+        received = here.store.received(image_id)
+        if expected is not None and received < expected:
+            raise WrongOffset(received)
+        try:
+            _stage(database, image_id, "verify")
+            verified = here.store.verify(image_id, declared, here.limit)
+            _stage(database, image_id, "store")
+            _keep(database, image_id, verified)
+        except WebcloudError as error:
+            _give_back(database, image_id, str(error.full_message))
+            raise
+        here.store.discard(image_id)
 
 
 def _saving(session: Session, caller: Caller, image_id: str) -> Image:
@@ -140,7 +148,7 @@ def _keep(database: Database, image_id: str, verified: Verified) -> None:
     store = place.current().store
     store.keep(image_id)
     with database.transaction() as session:
-        image = session.get_one(Image, image_id)
+        image = locked(session, Image, image_id)
         if image.deleted_at is not None or image.status != "saving":
             store.delete(image_id)
             raise UploadGone("The image was deleted while it was uploaded.")
@@ -155,8 +163,9 @@ def _stage(database: Database, image_id: str, stage: str) -> None:
 
 
 def _give_back(database: Database, image_id: str, fault: str) -> None:
+    """For whoever holds the part file."""
     with database.transaction() as session:
-        image = session.get(Image, image_id)
-        if image is not None and image.status == "saving":
+        image = locked(session, Image, image_id)
+        if image.status == "saving":
             place.current().store.delete(image_id)
             service.give_back(session, image, fault)
