@@ -22,7 +22,7 @@ from agents.compute.states import DomainWatcher, power_after
 from agents.config import AgentConfig
 from agents.controller_api import ControllerApi
 from agents.credential import Credential
-from agents.dispatch import Dispatcher
+from agents.dispatch import Dispatcher, Last
 from agents.errors import AgentError
 from agents.handlers import HostParts, build_handlers
 from agents.hints import Hints
@@ -37,7 +37,6 @@ from agents.survey import take_survey
 from agents.surveying import Surveyor
 from agents.telling import Teller
 from agents.watchdog import Watchdog
-from agents.wire.commands import Command
 from agents.wire.reports import Inventory, Repair, Report, SurveyResult
 
 log = logging.getLogger(__name__)
@@ -188,10 +187,13 @@ class Agent:
 
     def _domain_event(self, instance_id: str) -> None:
         if instance_id:
-            at_work = self.dispatcher.works_on(instance_id)
-            self.teller.domain_event(instance_id, at_work=at_work)
-            if not at_work:
-                self.surveyor.soon()
+            if self.dispatcher.works_on(instance_id):
+                self.teller.domain_event(instance_id, at_work=True)
+                if self.dispatcher.works_on(instance_id):
+                    return
+                # Its last command ended between the two, and may not have seen this.
+            self.teller.domain_event(instance_id)
+            self.surveyor.soon()
         else:
             # libvirt has come (back): the host itself may look different now.
             self._tell_all()
@@ -201,8 +203,8 @@ class Agent:
         if report.status != "running":
             self.surveyor.after_work()
 
-    def _settled(self, subject_id: str, command: Command, report: Report) -> None:
-        self.teller.settled(subject_id, power_after(command, report))
+    def _settled(self, subject_id: str, last: Last | None) -> None:
+        self.teller.settled(subject_id, power_after(*last) if last else None)
 
     def _survey(self) -> SurveyResult:
         return take_survey(self.libvirt, self.images, self.instances, self.networks)

@@ -95,7 +95,6 @@ class Channel:
         self._on_unauthorized = on_unauthorized
         self._on_recovery = on_recovery
         self._hinted = hinted
-        self._tidied = False
         self.claiming, self.reporting = Pulse(), Pulse()
         self._work = threading.Event()
         self._stop = threading.Event()
@@ -149,8 +148,7 @@ class Channel:
                 commands.append(decode(Command, item))
             except WireError as error:
                 self._refuse(item, str(error))
-        if not self._tidied:
-            self._tidied = self._tidy({item.id for item in commands})
+        self._tidy({item.id for item in commands} | busy)
         # What was at work before the list was asked for and is not in it was withdrawn.
         self._dispatcher.abandon(busy - {item.id for item in commands})
         for command in sorted(commands, key=lambda item: item.generation):
@@ -158,19 +156,18 @@ class Channel:
             if command.id not in busy and not self._outbox.holds(command.id):
                 self._dispatcher.offer(command)
 
-    def _tidy(self, wanted: set[str]) -> bool:
-        """The list is all the controller still wants, so what an earlier run of the
-        agent left unfinished goes on now, or is dropped. False while the journal
-        cannot be written, which is said to the controller command by command.
+    def _tidy(self, wanted: set[str]) -> None:
+        """Drop what was left unfinished and is neither listed nor at work any more.
+
+        While the journal cannot be written, that is said command by command.
         """
         try:
             dropped = self._journal.forget_unfinished(wanted)
         except (sqlite3.Error, OSError) as error:
             log.error("the journal could not be tidied: %s", error)
-            return False
+            return
         for command_id in dropped:
             log.info("command %s is no longer wanted", command_id)
-        return True
 
     def _refuse(self, item: object, why: str) -> None:
         log.warning("a command does not follow the contract: %s", why)

@@ -54,13 +54,14 @@ class Task:
 
 
 Handler = Callable[[Any, Task], dict[str, Any]]
+Last = tuple[Command, Report]
 
 
 class Dispatcher:
     """``tell`` receives every report, progress and final alike.
 
     ``settled`` is called with a subject when all its commands have ended, and
-    with the last of them and its report.
+    with the last of them and its report; None when all were withdrawn.
     """
 
     def __init__(
@@ -68,7 +69,7 @@ class Dispatcher:
         journal: Journal,
         handlers: dict[str, Handler],
         tell: Callable[[Report], None],
-        settled: Callable[[str, Command, Report], None] = lambda *_: None,
+        settled: Callable[[str, Last | None], None] = lambda *_: None,
     ) -> None:
         self._settled = settled
         self._journal = journal
@@ -133,7 +134,7 @@ class Dispatcher:
         self._queries.shutdown(wait=False, cancel_futures=True)
 
     def _drain(self, subject: str) -> None:
-        last: tuple[Command, Report] | None = None
+        last: Last | None = None
         while True:
             with self._lock:
                 queue = self._waiting.get(subject, [])
@@ -150,8 +151,7 @@ class Dispatcher:
                 del self._running[subject]
             self._tell(report)
             last = command, report
-        if last is not None:
-            self._settled(subject, *last)
+        self._settled(subject, last)
 
     def _written_down(self, command: Command) -> Report | None:
         """What to answer instead of doing it; None once the journal holds the command.

@@ -32,7 +32,7 @@ from typing import Any, TypeVar
 from agents.errors import AgentError, from_os_error
 from agents.reserve import Reserve
 from agents.storage.files import sync_folder
-from agents.wire.codec import decode, encode
+from agents.wire.codec import WireError, decode, encode
 from agents.wire.commands import Command
 from agents.wire.reports import Report
 
@@ -56,6 +56,7 @@ CREATE TABLE IF NOT EXISTS command (
   body TEXT NOT NULL, report TEXT, started_at REAL NOT NULL, finished_at REAL
 );
 CREATE INDEX IF NOT EXISTS command_finished ON command (finished_at);
+CREATE INDEX IF NOT EXISTS command_unfinished ON command (id) WHERE report IS NULL;
 CREATE TABLE IF NOT EXISTS subject (
   id TEXT PRIMARY KEY, generation INTEGER NOT NULL, seen_at REAL NOT NULL
 );
@@ -96,7 +97,10 @@ class Journal:
         return self._opened
 
     def find(self, command_id: str) -> Known | None:
-        """The command with its stored report, or None when it is new."""
+        """The command with its stored report; None when it is new, or its entry unreadable.
+
+        What cannot be read is dropped, so that it is done again: every verb may be.
+        """
         row = self._guarded(
             lambda db: db.execute(
                 "SELECT body, report FROM command WHERE id = ?", (command_id,)
@@ -104,8 +108,13 @@ class Journal:
         )
         if row is None:
             return None
-        report = decode(Report, json.loads(row[1])) if row[1] else None
-        return Known(decode(Command, json.loads(row[0])), report)
+        try:
+            report = decode(Report, json.loads(row[1])) if row[1] else None
+            return Known(decode(Command, json.loads(row[0])), report)
+        except (ValueError, WireError) as error:
+            log.error("ALARM: the journal's entry of %s cannot be read: %s", command_id, error)
+        self._guarded(lambda db: db.execute("DELETE FROM command WHERE id = ?", (command_id,)))
+        return None
 
     def begin(self, command: Command, now: float | None = None) -> bool:
         """Write the command down; False when a newer generation has been seen.

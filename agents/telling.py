@@ -88,6 +88,7 @@ class Teller:
                 self._held.add(instance_id)
                 return
             if instance_id:
+                self._held.discard(instance_id)
                 self._changed.add(instance_id)
             else:
                 self._sweep_at = 0.0

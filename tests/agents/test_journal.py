@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -69,6 +71,31 @@ def test_unfinished_commands_nobody_wants_are_forgotten(path: Path) -> None:
     assert journal.find("c0") is not None
     assert journal.find("c1") is None
     assert journal.find("c2") is not None
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        """UPDATE command SET body = '{"id": 5}'""",
+        "UPDATE command SET body = 'x'",
+        """UPDATE command SET report = '{"status": {}}'""",
+        "UPDATE command SET report = '{'",
+    ],
+)
+def test_an_entry_that_cannot_be_read_is_dropped_and_its_command_done_again(
+    path: Path, damage: str
+) -> None:
+    journal = Journal(path)
+    journal.begin(command(1, generation=5))
+    journal.finish(Report("c1", "done"))
+    with closing(sqlite3.connect(path)) as other, other:
+        other.execute(damage)
+    assert journal.find("c1") is None
+    assert journal.begin(command(1, generation=5))
+    assert not journal.begin(command(0, generation=4)), "what is older stays refused"
+    known = journal.find("c1")
+    assert known is not None
+    assert known.report is None
 
 
 def test_old_entries_are_pruned_and_unfinished_ones_never(path: Path) -> None:

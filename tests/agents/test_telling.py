@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from agents import channel, telling
+from agents.agent import Agent
 from agents.telling import ROOM, Told
 from agents.wire.reports import DomainStates, Inventory
 from tests.support.agent_controller import AgentController
@@ -149,3 +151,22 @@ def test_an_agent_that_hears_hints_asks_rarely_and_never_with_the_others() -> No
     pauses = {channel.poll_seconds(True) for _ in range(20)}
     assert len(pauses) > 1
     assert min(pauses) > channel.POLL_SECONDS == channel.poll_seconds(False)
+
+
+@pytest.mark.parametrize(
+    ("works", "told"),
+    [([False], True), ([True, True], False), ([True, False], True)],
+    ids=["nobody is at it", "a command is", "its last command just ended"],
+)
+def test_an_event_is_told_unless_a_command_that_tells_it_is_still_at_work(
+    works: list[bool], told: bool
+) -> None:
+    answers = iter(works)
+    teller, looks = Bench().teller, list[int]()
+    agent = SimpleNamespace(
+        dispatcher=SimpleNamespace(works_on=lambda _id: next(answers)),
+        teller=teller,
+        surveyor=SimpleNamespace(soon=lambda: looks.append(1)),
+    )
+    Agent._domain_event(agent, "x")  # type: ignore[arg-type]
+    assert ("x" in teller._changed) == ("x" not in teller._held) == bool(looks) == told

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from agents.dispatch import Dispatcher
+from agents.journal import Journal
 from agents.outbox import MOST_BYTES, MOST_REPORTS, Outbox, last_that_fits
 from agents.wire.commands import Command
 from agents.wire.reports import Report
@@ -51,6 +53,26 @@ def test_a_command_that_was_taken_back_gives_up(bench: Bench) -> None:
         time.sleep(0.01)
     assert bench.dispatcher.busy() == set()
     assert [item.command_id for item in bench.reports] == ["c1"], "c2 never began"
+
+
+def test_a_subject_whose_only_command_was_taken_back_before_it_ran_is_settled_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settled: list[tuple[str, object]] = []
+    later: list[Callable[[], None]] = []
+    dispatcher = Dispatcher(
+        Journal(tmp_path / "journal"), {}, lambda _: None, lambda *told: settled.append(told)
+    )
+    monkeypatch.setattr(
+        dispatcher._pool, "submit", lambda work, subject: later.append(lambda: work(subject))
+    )
+    dispatcher.offer(Command("c1", "ensure_disk_absent", "s", 1, {}))
+    assert dispatcher.works_on("s")
+    dispatcher.abandon({"c1"})
+    for work in later:
+        work()
+    assert settled == [("s", None)]
+    assert not dispatcher.works_on("s")
 
 
 def test_what_is_not_taken_back_goes_on(bench: Bench) -> None:
