@@ -13,7 +13,7 @@ from sqlalchemy import update
 from tests.conductor.kinds import begin, build, drive, journal, log, look, turn
 from webcloud import clock, db
 from webcloud.clock import Clock
-from webcloud.conductor import clocks, leases, registry, signals, taking
+from webcloud.conductor import clocks, leases, registry, signals, starting, taking
 from webcloud.conductor.clocks import ClockWatch
 from webcloud.conductor.models import OperationRow, PeriodicRow
 from webcloud.conductor.operation import Done, Run, Wait
@@ -158,11 +158,34 @@ def test_a_jump_back_leaves_no_deadline_an_hour_away(
     assert look(database, operation_id).deadline_at - now() <= timedelta(seconds=61)
 
 
+@pytest.mark.parametrize("ahead", [HOUR, -HOUR])
+def test_what_was_given_longer_than_its_kind_keeps_it_through_a_jump(
+    database: Database,
+    watch: ClockWatch,
+    reference: Reference,
+    monkeypatch: pytest.MonkeyPatch,
+    ahead: float,
+) -> None:
+    made = build(journal, deadline_seconds=60)
+    with database.transaction() as session:
+        row = starting.start(session, made, subject_id="s", params={}, extra_seconds=6 * HOUR)
+        operation_id = row.id
+    monkeypatch.setattr(clock, "SETTLED_SECONDS", 0.0)
+    reference.ahead = ahead
+    watch.look()
+    watch.look()
+    left = (look(database, operation_id).deadline_at - now()).total_seconds()
+    assert 6 * HOUR < left <= 6 * HOUR + 61
+
+
 def test_an_operation_of_an_unknown_kind_keeps_a_deadline_of_a_day(
     database: Database, watch: ClockWatch, reference: Reference
 ) -> None:
     operation_id = begin(database, build(journal))
     registry._operations.clear()
+    with database.transaction() as session:
+        # As a version before this one has accepted it.
+        session.get_one(OperationRow, operation_id).allowed_seconds = None
     reference.ahead = 48 * HOUR
     watch.look()
     assert look(database, operation_id).deadline_at - now() <= timedelta(hours=24)

@@ -87,6 +87,19 @@ def test_the_work_of_a_dead_controller_is_taken_over(database: Database) -> None
     assert runs == [1, 1]
 
 
+@pytest.mark.parametrize(("every", "seconds"), [(0.5, 5), (2, 5), (15, 30), (60, 60), (3600, 60)])
+def test_what_runs_often_does_not_stand_still_for_long_when_its_controller_dies(
+    database: Database, every: float, seconds: float
+) -> None:
+    work = registry.Periodic("work", every, lambda given: None)
+    periodic._create(database, work)
+    began = now()
+    assert periodic._take(database, work, "dies with it", False)
+    until = row_of(database, "work").lease_until
+    assert until is not None
+    assert timedelta(seconds=seconds) <= until - began <= now() - began + timedelta(seconds=seconds)
+
+
 def test_two_controllers_may_create_its_row_at_once(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,7 +6,7 @@ whose own clock is wrong or jumps harms nothing.  When the reference jumps
 forward, no unfinished operation has lost the time that did not pass: its
 deadline and lease move along.  When it jumps back, moments that lie further
 ahead than they can are no longer believed (``leases``, ``periodic``), and
-deadlines are brought back to what the kind of operation allows, once every
+deadlines are brought back to what each operation is allowed, once every
 controller has looked.  Doing it twice, as two controllers may, gives an
 operation at most its whole allowance anew.
 """
@@ -118,8 +118,8 @@ def move(database: Database, step: timedelta, moment: datetime) -> None:
     with database.transaction() as session:
         _rewrite(
             session,
-            lambda kind, deadline, lease: (
-                min(deadline + step, max(deadline, latest(kind, moment))),
+            lambda allowed, deadline, lease: (
+                min(deadline + step, max(deadline, moment + allowed)),
                 lease and min(lease + step, moment + timedelta(seconds=leases.LONGEST)),
             ),
         )
@@ -130,8 +130,8 @@ def move_late(database: Database, step: timedelta, moment: datetime) -> None:
     with database.transaction() as session:
         _rewrite(
             session,
-            lambda kind, deadline, lease: (
-                deadline if deadline > moment else min(deadline + step, latest(kind, moment)),
+            lambda allowed, deadline, lease: (
+                deadline if deadline > moment else min(deadline + step, moment + allowed),
                 lease,
             ),
         )
@@ -140,29 +140,32 @@ def move_late(database: Database, step: timedelta, moment: datetime) -> None:
 def bound(database: Database, moment: datetime) -> None:
     """Let no deadline lie further ahead than if the operation were accepted at the moment."""
     with database.transaction() as session:
-        _rewrite(
-            session, lambda kind, deadline, lease: (min(deadline, latest(kind, moment)), lease)
-        )
+        _rewrite(session, lambda allowed, deadline, lease: (min(deadline, moment + allowed), lease))
 
 
-def latest(kind: str, moment: datetime) -> datetime:
-    """The deadline of an operation of this kind that is accepted at the moment."""
-    try:
-        allowed = registry.get(kind).deadline_seconds
-    except registry.UnknownKind:
-        # Accepted by another version of this program.
-        allowed = 24 * 3600
-    return moment + timedelta(seconds=allowed)
+def allowance(kind: str, seconds: float | None) -> timedelta:
+    """How long an operation may take that was accepted with ``seconds``, or before these were."""
+    if seconds is None:
+        try:
+            seconds = registry.get(kind).deadline_seconds
+        except registry.UnknownKind:
+            # Accepted by another version of this program.
+            seconds = 24 * 3600
+    return timedelta(seconds=seconds)
 
 
-Rewritten = Callable[[str, datetime, datetime | None], tuple[datetime, datetime | None]]
+Rewritten = Callable[[timedelta, datetime, datetime | None], tuple[datetime, datetime | None]]
 
 
 def _rewrite(session: Session, change: Rewritten) -> None:
     """Change deadline and lease of every unfinished operation, locked in one order."""
     unfinished = session.execute(
         select(
-            OperationRow.id, OperationRow.kind, OperationRow.deadline_at, OperationRow.lease_until
+            OperationRow.id,
+            OperationRow.kind,
+            OperationRow.allowed_seconds,
+            OperationRow.deadline_at,
+            OperationRow.lease_until,
         )
         .where(OperationRow.finished_at.is_(None))
         .order_by(OperationRow.id)
@@ -170,7 +173,8 @@ def _rewrite(session: Session, change: Rewritten) -> None:
     ).all()
     changed = []
     for row in unfinished:
-        deadline, lease = change(row.kind, row.deadline_at, row.lease_until)
+        allowed = allowance(row.kind, row.allowed_seconds)
+        deadline, lease = change(allowed, row.deadline_at, row.lease_until)
         if (deadline, lease) != (row.deadline_at, row.lease_until):
             changed.append({"one": row.id, "deadline": deadline, "lease": lease})
     if changed:

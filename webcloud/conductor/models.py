@@ -57,6 +57,8 @@ class OperationRow(Base):
     lease_token: Mapped[str | None] = mapped_column(Id)
     attempt: Mapped[int] = mapped_column(Integer, default=0)
     deadline_at: Mapped[datetime] = mapped_column()
+    # How long it may take in all; what an older version accepted has its kind's.
+    allowed_seconds: Mapped[float | None] = mapped_column()
     deadline_alarmed: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime] = mapped_column()
     finished_at: Mapped[datetime | None] = mapped_column()

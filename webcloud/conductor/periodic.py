@@ -25,7 +25,7 @@ from webcloud.errors import Conflict
 
 log = logging.getLogger(__name__)
 
-LEASE_SECONDS = 60.0
+SHORTEST_LEASE, LONGEST_LEASE = 5.0, 60.0
 LONGEST_NAP = 5.0
 
 
@@ -112,7 +112,7 @@ def _take(database: Database, periodic: Periodic, token: str, hinted: bool) -> b
             or_(
                 PeriodicRow.lease_until.is_(None),
                 PeriodicRow.lease_until < moment,
-                PeriodicRow.lease_until > moment + timedelta(seconds=LEASE_SECONDS + TOLERANCE),
+                PeriodicRow.lease_until > moment + timedelta(seconds=LONGEST_LEASE + TOLERANCE),
             ),
         ]
         if not hinted:
@@ -125,9 +125,15 @@ def _take(database: Database, periodic: Periodic, token: str, hinted: bool) -> b
             session.execute(
                 update(PeriodicRow)
                 .where(PeriodicRow.name == found)
-                .values(lease_token=token, lease_until=moment + timedelta(seconds=LEASE_SECONDS))
+                .values(lease_token=token, lease_until=moment + lease_of(periodic))
             )
         return found is not None
+
+
+def lease_of(periodic: Periodic) -> timedelta:
+    """What runs often is soon taken over from a controller that died in it."""
+    seconds = min(max(2 * periodic.every_seconds, SHORTEST_LEASE), LONGEST_LEASE)
+    return timedelta(seconds=seconds)
 
 
 def _give_back(database: Database, periodic: Periodic, token: str, error: str) -> None:

@@ -43,9 +43,12 @@ def start(
     idempotency_key: str | None = None,
     idempotency_hash: str | None = None,
     operation_id: str | None = None,
+    extra_seconds: float = 0,
     first: bool = False,
 ) -> OperationRow:
     """Accept an operation; it begins a few milliseconds after the commit.
+
+    ``extra_seconds`` are what this one may take beyond its kind's time.
 
     ``first`` says that the subject is made in this transaction, so that it has
     had no operation yet and nobody looks for one.
@@ -63,6 +66,7 @@ def start(
     if not first and queries.active_operation(session, subject_type, subject_id) is not None:
         raise _busy(subject_type)
     moment = now()
+    allowed = operation_class.deadline_seconds + extra_seconds
     row = OperationRow(
         id=operation_id or new_id(),
         kind=registry.get(operation_class.kind).kind,
@@ -82,7 +86,8 @@ def start(
         generation=FIRST_GENERATION if first else 0,
         status="queued",
         run_at=moment,
-        deadline_at=moment + timedelta(seconds=operation_class.deadline_seconds),
+        deadline_at=moment + timedelta(seconds=allowed),
+        allowed_seconds=allowed,
         created_at=moment,
     )
     session.flush()

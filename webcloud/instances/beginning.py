@@ -6,7 +6,6 @@ into the caller's transaction.
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -32,9 +31,13 @@ def begin(
     """Returns the operation's id; ``extra_seconds`` put its deadline off. Raises Busy."""
     queries.touch(instance)
     row = starting.start(
-        session, operation, subject_id=instance.id, params=params, **origin(caller, instance)
+        session,
+        operation,
+        subject_id=instance.id,
+        params=params,
+        extra_seconds=extra_seconds,
+        **origin(caller, instance),
     )
-    row.deadline_at += timedelta(seconds=extra_seconds)
     record_change(session, caller, operation.kind, instance, row.id, **detail)
     return row.id
 

@@ -103,6 +103,8 @@ def begin(
         raise Forbidden("Only operators may move instances between hosts.")
     if target_host_id is not None:
         hosts.get(session, target_host_id)
+    # Another move may have ended since it was read; from here on it stays as it is.
+    session.refresh(instance, with_for_update=True)
     refusal = _refusal(session, instance)
     if refusal:
         raise Conflict(
