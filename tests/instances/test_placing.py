@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from tests.instances.compute import Compute, fault
 from tests.support.furnished import Furnished
 from tests.support.rooms import add_host
+from webcloud.conductor import steps, taking
 from webcloud.config import Config
 from webcloud.db import Database, new_id, now
 from webcloud.hosts.models import Aggregate, AggregateHost, Host
@@ -193,14 +194,21 @@ def test_a_group_that_is_gone_asks_for_nothing(
     assert placed(database, answer) == "n1"
 
 
-def test_why_it_is_there_is_kept_also_when_there_is_no_room(
+def test_why_it_is_nowhere_is_kept_although_the_step_is_taken_back(
     compute: Compute, three: dict[str, str], furnished: Furnished, database: Database
 ) -> None:
     answer = ask(compute, furnished.image_id)
     with database.transaction() as session:
         session.execute(update(Host).values(memory_mb=100, allocated_memory_mb=0))
-    assert placed(database, answer) is None
+    lease = taking.claim(database, "worker")
+    assert lease is not None
+    while steps.execute(database, lease):
+        pass
     with database.reading() as session:
+        instance = session.get_one(Instance, answer.json["server"]["id"])
+        assert instance.host_id is None
+        assert (instance.fault or {})["code"] == "no_capacity"
         (kept,) = session.scalars(select(Placement))
+        assert (kept.instance_id, kept.host_id) == (instance.id, None)
         assert kept.counts == {"memory": 3}
         assert {each["filter"] for each in kept.reasons} == {"memory"}

@@ -78,6 +78,8 @@ def _decide(
                 code=error.code,
                 message=error.message,
             )
+            if error.keep is not None:
+                error.keep(session)
             finishing.unwind(session, row, lease, plan, code=error.code, message=error.message)
             return True
         if late or row.attempt >= MOST_ATTEMPTS:

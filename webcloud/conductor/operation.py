@@ -36,12 +36,19 @@ class Wait:
 
 
 class StepFailed(Exception):
-    """The step can never succeed: unwind. ``code`` is stable, ``message`` is for people."""
+    """The step can never succeed: unwind. ``code`` is stable, ``message`` is for people.
 
-    def __init__(self, code: str, message: str) -> None:
+    What the step has written is taken back; ``keep`` writes what is to stay all
+    the same, in the transaction that turns the operation round.
+    """
+
+    def __init__(
+        self, code: str, message: str, *, keep: Callable[[Session], None] | None = None
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
+        self.keep = keep
 
 
 @dataclass

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from webcloud.conductor.operation import StepFailed
 from webcloud.config import Config
 from webcloud.hosts import capacity
 from webcloud.images.models import Image
@@ -124,16 +126,29 @@ def place(session: Session, instance: Instance, *, at: datetime, host_id: str = 
     lock_group(session, instance)
     request = request_for(session, instance, host_id=host_id)
     decision = claim(session, instance, decide(session, request))
+    keep(session, instance.id, decision, at=at, host_id=instance.host_id)
+    return decision
+
+
+def keep(
+    session: Session, instance_id: str, decision: Decision, *, at: datetime, host_id: str | None
+) -> None:
+    """Remember why it went to this host, or to none."""
     session.add(
         Placement(
-            instance_id=instance.id,
+            instance_id=instance_id,
             at=at,
-            host_id=instance.host_id,
+            host_id=host_id,
             reasons=decision.kept(),
             counts=decision.counts(),
         )
     )
-    return decision
+
+
+def no_host(instance: Instance, decision: Decision, at: datetime) -> StepFailed:
+    """What a step raises that has found none; why is kept although the step is taken back."""
+    remember = partial(keep, instance_id=instance.id, decision=decision, at=at, host_id=None)
+    return StepFailed("no_capacity", decision.why_none, keep=remember)
 
 
 def lock_group(session: Session, instance: Instance) -> None:

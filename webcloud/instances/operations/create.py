@@ -14,7 +14,7 @@ from typing import Any
 
 from agents.wire.commands import EnsureDiskAbsent, EnsureDomainAbsent, EnsureRunning
 from webcloud.conductor.finishing import DEADLINE
-from webcloud.conductor.operation import Done, Operation, Run, Step, StepFailed, Wait
+from webcloud.conductor.operation import Done, Operation, Run, Step, Wait
 from webcloud.hosts import capacity, commands, queries
 from webcloud.hosts.batches import ask_in_order
 from webcloud.instances import placing, spec
@@ -43,7 +43,7 @@ def place(run: Run) -> Done | Wait:
         run.session, instance, at=run.now, host_id=run.params.get("host_id") or ""
     )
     if instance.host_id is None:
-        raise StepFailed("no_capacity", decision.why_none)
+        raise placing.no_host(instance, decision, run.now)
     return Done()
 
 

@@ -25,7 +25,6 @@ from webcloud.hosts import capacity, commands, transfers
 from webcloud.hosts.batches import ask_in_order
 from webcloud.hosts.models import Host
 from webcloud.instances import leftovers, placing, spec, targets
-from webcloud.instances.models import Placement
 from webcloud.instances.operations import clear_leftover, power_steps
 from webcloud.instances.operations.move_hosts import (
     ask_target,
@@ -57,16 +56,8 @@ def choose_target(run: Run) -> Done | Wait:
         lost.add(host_id)
     decision = decision.without(lost)
     if instance.target_host_id is None:
-        raise StepFailed("no_capacity", decision.why_none)
-    run.session.add(
-        Placement(
-            instance_id=instance.id,
-            at=run.now,
-            host_id=instance.target_host_id,
-            reasons=decision.kept(),
-            counts=decision.counts(),
-        )
-    )
+        raise placing.no_host(instance, decision, run.now)
+    placing.keep(run.session, instance.id, decision, at=run.now, host_id=instance.target_host_id)
     return Done()
 
 

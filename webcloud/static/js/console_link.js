@@ -3,6 +3,7 @@
 // for already, need not be read again. document.open() takes every element and listener of
 // this page away, so that none of its keys or lists lives on behind the guest. Anything but
 // a plain click, and a console that cannot be had, goes the browser's ordinary way.
+import { Line, leave } from "./console/line.js";
 import { stopListening } from "./live.js";
 
 // A second click must not write the page again: its script runs once in a document.
@@ -30,11 +31,18 @@ async function open(address) {
     location.assign(address);
     return;
   }
+  dial(page);
   history.pushState({ console: true }, "", address);
   document.open();
   document.write(page);
   document.close();
   stopListening();
+}
+
+// The guest is called before its page is written, and answers meanwhile.
+function dial(page) {
+  const { kind, token } = new DOMParser().parseFromString(page, "text/html").getElementById("console")?.dataset ?? {};
+  if (token) leave(new Line(kind, token));
 }
 
 // The page, or "" when there is none: the browser then shows what the server says.

@@ -1,6 +1,6 @@
 // Keeps a guest connected: opens the WebSocket, and when it drops, says why and comes
 // back with a fresh token, at first at once and then every few seconds.
-import { greetWhenOpen } from "./greeting.js";
+import { lineWith } from "./line.js";
 import { freshToken } from "./tickets.js";
 
 const FIRST_WAIT = 300;
@@ -38,27 +38,16 @@ function isAboutToken(reason) {
 }
 
 // One connection from beginning to end; resolves to { reason }.
-function session(loading, kind, token) {
-  return new Promise((resolve) => {
-    const address = new URL(`/console/${kind}`, location.href);
-    address.protocol = address.protocol.replace("http", "ws");
-    const socket = new WebSocket(address, ["binary", `webcloud.token.${token}`]);
-    socket.binaryType = "arraybuffer";
-    if (kind === "vnc") greetWhenOpen(socket);
-    const early = [];
-    const keep = (event) => early.push(event);
-    socket.addEventListener("message", keep);
-    socket.addEventListener("close", (event) => {
-      loading.then((guest) => guest.detach());
-      resolve({ reason: event.reason || "lost" });
-    });
-    // Making the guest's place takes as long as the guest's answer, so it waits for that.
-    const opened = new Promise((open) => { socket.addEventListener("open", open); });
-    Promise.all([loading, opened]).then(([guest]) => {
-      socket.removeEventListener("message", keep);
-      if (socket.readyState === WebSocket.OPEN) guest.attach(socket, early);
-    });
+async function session(loading, kind, token) {
+  const line = lineWith(kind, token);
+  // Making the guest's place takes as long as the guest's answer, so it waits for that.
+  Promise.all([loading, line.opened]).then(([guest]) => {
+    const early = line.heard();
+    if (line.isOpen) guest.attach(line.socket, early);
   });
+  const reason = await line.ended;
+  loading.then((guest) => guest.detach());
+  return { reason };
 }
 
 // Waits, but no longer than until someone asks; a page nobody sees waits until it is seen.
