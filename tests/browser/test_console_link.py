@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import Page, Route, expect
 
@@ -32,6 +34,43 @@ def test_a_click_opens_the_console_without_leaving_the_document(page: Page, gues
     page.reload()
     page.wait_for_selector(CONNECTED)
     assert not here(page)
+
+
+def test_the_guest_is_called_once_and_before_its_page_is_written(page: Page, guest: str) -> None:
+    called: list[str] = []
+    page.on("websocket", lambda socket: called.append(socket.url))
+    page.goto(f"/instances/{guest}")
+    page.evaluate(
+        """() => {
+            window.order = [];
+            const write = document.write.bind(document);
+            document.write = (text) => { order.push("written"); write(text); };
+            const Before = WebSocket;
+            window.WebSocket = class extends Before {
+                constructor(...line) { super(...line); order.push("called"); }
+            };
+        }"""
+    )
+    page.get_by_role("link", name="Open console").click()
+    page.wait_for_selector(CONNECTED)
+    assert page.evaluate("order") == ["called", "written"]
+    assert len([url for url in called if "/console/" in url]) == 1
+
+
+def test_a_page_that_came_without_a_token_asks_for_one(page: Page, guest: str) -> None:
+    """As when the instance was just starting."""
+
+    def without_token(route: Route) -> None:
+        answer = route.fetch()
+        route.fulfill(
+            response=answer, body=re.sub(r'data-token="[^"]+"', 'data-token=""', answer.text())
+        )
+
+    page.route("**/console", without_token)
+    with page.expect_request("**/console-token"):
+        click_through(page, guest)
+    page.wait_for_selector(CONNECTED)
+    assert here(page)
 
 
 def test_a_double_click_opens_one_console(page: Page, guest: str) -> None:
