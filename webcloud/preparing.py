@@ -67,7 +67,7 @@ def prepare(config: Config, request: dict[str, Any]) -> dict[str, str]:
 def _choose_password(admin: User, request: dict[str, Any]) -> str:
     """The one that was given; else the one kept in clouds.yaml while it is right; else a new one.
 
-    A password that admin has chosen since is never replaced.
+    A password that admin has chosen since is replaced only by one that is given.
     """
     known: str = request["password"]
     if request["password_given"]:

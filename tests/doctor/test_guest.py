@@ -7,12 +7,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
+from sqlalchemy.orm import Session
 
 from tests.doctor.places import database_of, place, states
 from tests.support.console_agent import ConsoleAgent, Guest, greet_and_echo
 from tests.support.console_site import add_instance
+from tests.support.rooms import add_host
 from webcloud.db import new_id
 from webcloud.doctor import guest
+from webcloud.instances.models import Instance
+from webcloud.supervising import programs
 
 
 def test_a_guest_whose_agent_is_away_fails_at_the_last_hop(tmp_path: Path) -> None:
@@ -21,9 +26,17 @@ def test_a_guest_whose_agent_is_away_fails_at_the_last_hop(tmp_path: Path) -> No
     assert states(guest.console(config)) == ["note"]
     with database.transaction() as session:
         add_instance(session, new_id(), new_id())
+        session.execute(update(Instance).values(host_id=add_host(session, "elsewhere").id))
+    assert states(guest.console(config)) == ["note"], "another host's agent is not asked here"
+    with database.transaction() as session:
+        session.execute(update(Instance).values(host_id=_here(session)))
     (found,) = guest.console(config)
     assert found.state == "failing"
     assert "agent_down" in found.words
+
+
+def _here(session: Session) -> str:
+    return add_host(session, programs.host_name()).id
 
 
 def _silent(guest: socket.socket) -> None:
@@ -50,6 +63,7 @@ def test_a_guest_s_console_is_opened_and_its_greeting_read(
     instance_id = new_id()
     with database_of(config).transaction() as session:
         add_instance(session, instance_id, new_id())
+        session.execute(update(Instance).values(host_id=_here(session)))
     with ConsoleAgent(config.console_socket, talk) as agent:
         (found,) = guest.console(config)
         assert found.state == state

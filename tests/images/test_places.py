@@ -109,6 +109,26 @@ def test_the_demo_image_is_installed_once_for_everybody(
     assert place.current().store.image_ids() == {first}
 
 
+def test_a_demo_image_whose_making_was_cut_off_is_made_ready_and_not_made_twice(
+    app: Flask, database: Database, caller: Caller, images: Images
+) -> None:
+    def cut_off(target: Path, _progress: object) -> None:
+        target.with_name(f"{target.name}.part").write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(demo_install.demo, "build", cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            demo_install.install(database, caller)
+    (half,) = images.call("GET", "/images").json["images"]
+    assert half["status"] == "saving"
+    made = demo_install.install(database, caller)
+    assert made == half["id"]
+    assert images.names() == ["demo"]
+    assert images.show(made)["status"] == "active"
+    assert [each.name for each in place.current().store.root.iterdir()] == [made]
+
+
 def test_a_demo_image_that_cannot_be_built_leaves_no_image(
     app: Flask, database: Database, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -99,6 +99,17 @@ def test_a_pasted_key_is_kept_and_given_to_the_instance(
     assert count(database, KeyPair) == 1
 
 
+def test_a_form_with_a_pasted_key_may_be_sent_twice(
+    browser: FlaskClient, furnished: Furnished, database: Database
+) -> None:
+    key = {"key_mode": "paste", "new_key_name": "mine", "public_key": KEY}
+    fields = wanted(furnished, idempotency_key="once", **key)
+    answers = [pages.send(browser, "/instances", token(browser), **fields) for _ in range(2)]
+    assert [each.status_code for each in answers] == [303, 303]
+    assert answers[0].location == answers[1].location
+    assert (count(database, Instance), count(database, KeyPair)) == (1, 1)
+
+
 @pytest.mark.parametrize(
     ("changes", "field"),
     [

@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy import select
 
 from tests.instances.played import accept, furnish
 from tests.support.rooms import fresh_database
-from webcloud.db import Database
+from webcloud.db import Database, new_id, now
+from webcloud.hosts.models import Aggregate, AggregateHost, Host
 from webcloud.instances import spec
 from webcloud.instances.models import Instance
 from webcloud.networks import service as networks
@@ -47,6 +49,24 @@ def test_the_drive_names_the_instance_and_its_network_card(rooms: Database) -> N
     assert network["links"][0]["ethernet_mac_address"].startswith("fa:16:3e:")
     assert json.loads(files["ec2/latest/meta-data.json"])["local-ipv4"] == "10.9.8.10"
     assert "openstack/latest/user_data" not in files
+
+
+@pytest.mark.parametrize(
+    ("properties", "zone"), [({"availability_zone": "z1"}, "z1"), ({"disk": "ssd"}, "nova")]
+)
+def test_the_drive_names_the_zone_that_the_instance_is_in(
+    rooms: Database, properties: dict[str, str], zone: str
+) -> None:
+    caller, image_id = furnish(rooms)
+    instance_id, _ = accept(rooms, caller, image_id)
+    with rooms.transaction() as session:
+        host_id = session.scalars(select(Host.id)).one()
+        made = Aggregate(uuid=new_id(), name="a", properties=properties, created_at=now())
+        session.add(made)
+        session.flush()
+        session.add(AggregateHost(aggregate_id=made.id, host_id=host_id))
+    meta = json.loads(drive(rooms, instance_id, host_id=host_id)["openstack/latest/meta_data.json"])
+    assert meta["availability_zone"] == zone
 
 
 def test_key_and_user_data_arrive_unchanged(rooms: Database) -> None:

@@ -10,26 +10,33 @@ from webcloud.config import Config
 from webcloud.db import Database
 from webcloud.doctor.finding import Finding, failing, note, ok
 from webcloud.errors import WebcloudError
+from webcloud.hosts.models import Host
 from webcloud.instances.models import Instance
 from webcloud.proxy import agent
 from webcloud.proxy.handover import Handover
+from webcloud.supervising import programs
 
 GREETING_SECONDS = 5.0
 
 
 def console(config: Config) -> Iterator[Finding]:
-    """Ask one running guest for its console and read its greeting."""
+    """Ask one guest that runs on this machine for its console and read its greeting."""
     try:
         with Database(config.database_url).reading() as session:
             instance = session.scalar(
                 select(Instance)
-                .where(Instance.observed_power == "running", Instance.deleted_at.is_(None))
+                .join(Host, Host.id == Instance.host_id)
+                .where(
+                    Host.name == programs.host_name(),
+                    Instance.observed_power == "running",
+                    Instance.deleted_at.is_(None),
+                )
                 .limit(1)
             )
     except WebcloudError:
         return  # The database's own finding says why.
     if instance is None or config.virt == "test":
-        yield note("guest's console", "no machine runs, so none could be tried")
+        yield note("guest's console", "no machine runs here, so none could be tried")
         return
     target = Handover(instance.id, "vnc", instance.boot, str(config.console_socket), "")
     try:

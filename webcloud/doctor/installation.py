@@ -15,6 +15,7 @@ from webcloud.db import Database, now
 from webcloud.doctor.finding import Finding, failing, note, ok
 from webcloud.errors import WebcloudError
 from webcloud.hosts import capacity, presence, queries
+from webcloud.hosts.models import Host
 from webcloud.proxy import handover
 from webcloud.supervising import account, checks, hypervisor, programs
 from webcloud.supervising.own_command import typed
@@ -121,24 +122,15 @@ def controller(config: Config) -> Iterator[Finding]:
 
 def agents(config: Config) -> Iterator[Finding]:
     """When each host was last heard, and whether its disk is nearly full."""
-    log = programs.log_file(config, "agent")
     try:
         with Database(config.database_url).reading() as session:
             hosts = queries.list_hosts(session)
     except WebcloudError:
         return  # The database's own finding says why.
     if not hosts:
-        yield failing("agent", "no host has joined", f"read {log}")
+        yield failing("agent", "no host has joined", f"read {programs.log_file(config, 'agent')}")
     for host in hosts:
-        if host.last_seen_at is None:
-            yield failing("agent", f"{host.name} has joined but was never heard", f"read {log}")
-            continue
-        seconds = (now() - host.last_seen_at).total_seconds()
-        words = f"{host.name} was heard {seconds:.0f} s ago"
-        if presence.is_alive(host):
-            yield ok("agent", f"{words}, runs guests on {host.hypervisor or '?'}")
-        else:
-            yield failing("agent", words, f"start the agent on {host.name}; its log is {log}")
+        yield _heard(host, _log_of(config, host))
         if capacity.nearly_full(host):
             free, total = (size / capacity.GIB for size in (host.disk_free, host.disk_total))
             yield failing(
@@ -146,6 +138,22 @@ def agents(config: Config) -> Iterator[Finding]:
                 f"{host.name} has {free:.1f} of {total:.1f} GB free and takes no new instance",
                 "delete or move instances there, or give it more room",
             )
+
+
+def _heard(host: Host, log: str) -> Finding:
+    if host.last_seen_at is None:
+        return failing("agent", f"{host.name} has joined but was never heard", f"read {log}")
+    seconds = (now() - host.last_seen_at).total_seconds()
+    words = f"{host.name} was heard {seconds:.0f} s ago"
+    if presence.is_alive(host):
+        return ok("agent", f"{words}, runs guests on {host.hypervisor or '?'}")
+    return failing("agent", words, f"start the agent on {host.name}, or read {log}")
+
+
+def _log_of(config: Config, host: Host) -> str:
+    if host.name == programs.host_name():
+        return str(programs.log_file(config, "agent"))
+    return f"the agent's log on {host.name}"
 
 
 def proxy(config: Config) -> Iterator[Finding]:

@@ -56,6 +56,16 @@ def zone_in(properties: Sequence[Mapping[str, str]]) -> str:
     return DEFAULT
 
 
+def of_host(session: Session, host_id: str | None) -> str:
+    """The zone of one host; the default for none."""
+    query = (
+        select(Aggregate.properties)
+        .join(AggregateHost, AggregateHost.aggregate_id == Aggregate.id)
+        .where(AggregateHost.host_id == host_id)
+    )
+    return zone_in(session.scalars(query).all())
+
+
 def by_host(session: Session) -> dict[str, str]:
     """Host id to zone, of the hosts that are in another than the default."""
     return {

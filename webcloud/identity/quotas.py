@@ -77,6 +77,11 @@ def claim(session: Session, project_id: str, amounts: Mapping[str, int]) -> None
     )
 
 
+def hold(session: Session, project_id: str) -> None:
+    """Let nobody else claim in this project until the transaction ends; claims nothing."""
+    _locked(session, project_id, {"instances": 0})
+
+
 def check(session: Session, project_id: str, amounts: Mapping[str, int]) -> None:
     """Whether ``claim`` would be allowed at this moment; takes nothing. Raises QuotaExceeded."""
     use = usage(session, project_id)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from sqlalchemy.orm import Session
+
 from webcloud.db import Database
 from webcloud.identity.callers import Caller
 from webcloud.images import demo, place, queries, service, uploads
 from webcloud.images.forms import NewImage
 
 NAME = "demo"
+PROPERTIES = {"os_distro": "webcloud-demo", "os_admin_user": "root"}
 
 
 def install(
@@ -17,30 +20,42 @@ def install(
 ) -> str:
     """The id of the public demo image, built and stored first when there is none.
 
-    ``caller`` must be an operator within the project that is to own it.
-    Raises Unavailable naming the package to install.
+    One whose making was cut off, by Ctrl-C or a kill, is made ready, so that
+    there are never two of the name.  ``caller`` must be an operator within the project that
+    is to own it.  Raises Unavailable naming the package to install.
     """
     with database.reading() as session:
-        present = queries.active_with_name(session, NAME)
+        present = queries.public_with_name(session, NAME, "active")
     if present is not None:
         return present.id
     store = place.current().store
     with database.transaction() as session:
-        form = NewImage(
-            name=NAME,
-            disk_format="raw",
-            container_format="bare",
-            visibility="public",
-            min_ram=96,
-            properties={"os_distro": "webcloud-demo", "os_admin_user": "root"},
-        )
-        image_id = service.create(session, caller, form).id
+        image_id = _unfinished(session) or service.create(session, caller, _form()).id
     try:
         uploads.begin(database, caller, image_id, None, afresh=True)
         demo.build(store.part(image_id), progress)
         uploads.finish(database, caller, image_id)
     except Exception:
         with database.transaction() as session:
-            service.delete(session, caller, queries.get(session, caller, image_id))
+            image = queries.get(session, caller, image_id)
+            if image.status != "active":
+                service.delete(session, caller, image)
         raise
     return image_id
+
+
+def _form() -> NewImage:
+    return NewImage(
+        name=NAME,
+        disk_format="raw",
+        container_format="bare",
+        visibility="public",
+        min_ram=96,
+        properties=PROPERTIES,
+    )
+
+
+def _unfinished(session: Session) -> str | None:
+    image = queries.public_with_name(session, NAME, "queued", "saving")
+    ours = image is not None and PROPERTIES.items() <= image.properties.items()
+    return image.id if image is not None and ours else None

@@ -80,14 +80,14 @@ def list_images(
     return images[: page.limit]
 
 
-def active_with_name(session: Session, name: str) -> Image | None:
-    """A public active image by its name, for the program's own use."""
+def public_with_name(session: Session, name: str, *statuses: str) -> Image | None:
+    """A public image by its name and one of these statuses, for the program's own use."""
     return session.scalar(
         select(Image)
         .where(
             Image.name == name,
             Image.visibility == "public",
-            Image.status == "active",
+            Image.status.in_(statuses),
             Image.deleted_at.is_(None),
         )
         .limit(1)

@@ -181,29 +181,25 @@ class _Refused(Exception):
 
 def _accept(session: Session, caller: Caller, values: dict[str, str]) -> str:
     form = _parse(values)
-    key_name = None
+    key, key_name = form.idempotency_key[:64] or None, None
     if form.key_mode == "existing":
         key_name = form.key_name
     elif form.key_mode == "paste":
         key_name = form.new_key_name.strip()
-        key_pairs.import_key_pair(session, caller, key_name, form.public_key)
-    made = creation.create(
-        session,
-        caller,
-        NewInstance(
-            name=form.name,
-            image_id=form.image_id,
-            flavor_id=form.flavor_id,
-            network_ids=(form.network_id,) if form.network_id else None,
-            key_name=key_name,
-            user_data=base64.b64encode(_lines(form.user_data)).decode() or None,
-            description=form.description,
-            zone=form.zone or None,
-            group_id=form.group_id or None,
-        ),
-        idempotency_key=form.idempotency_key[:64] or None,
+    wanted = NewInstance(
+        name=form.name,
+        image_id=form.image_id,
+        flavor_id=form.flavor_id,
+        network_ids=(form.network_id,) if form.network_id else None,
+        key_name=key_name,
+        user_data=base64.b64encode(_lines(form.user_data)).decode() or None,
+        description=form.description,
+        zone=form.zone or None,
+        group_id=form.group_id or None,
     )
-    return made[0].id
+    if form.key_mode == "paste" and not creation.replayed(session, caller, wanted, key):
+        key_pairs.import_key_pair(session, caller, key_name or "", form.public_key)
+    return creation.create(session, caller, wanted, idempotency_key=key)[0].id
 
 
 def _parse(values: dict[str, str]) -> CreateForm:

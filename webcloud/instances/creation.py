@@ -71,12 +71,10 @@ def create(
     The same idempotency key with the same form returns the instances of the
     first time.  Raises BadRequest, NotFound, Conflict, NoCapacity, QuotaExceeded.
     """
-    key = f"{caller.project_id}:{idempotency_key}" if idempotency_key else None
-    fingerprint = _fingerprint(form)
-    earlier = operations.replayed(session, key, fingerprint)
-    if earlier is not None:
-        return [session.get_one(Instance, each) for each in earlier.params["instance_ids"]]
-
+    earlier = replayed(session, caller, form, idempotency_key)
+    if earlier:
+        return earlier
+    key, fingerprint = _key(caller, idempotency_key), _fingerprint(form)
     accepted = checked(session, caller, form)
     flavor, image, where = accepted.flavor, accepted.image, accepted.where
     decision = placing.decide(session, placing.request(session, flavor, image, where))
@@ -87,6 +85,7 @@ def create(
             next_step="Choose a smaller flavor, or try again when there is room.",
         )
     quotas.claim(session, caller.project_id, accepted.amounts)
+    names.confirm_free(session, caller.project_id, accepted.names)
     ids = [new_id() for _ in accepted.names]
     created = []
     for index, name in enumerate(accepted.names):
@@ -124,6 +123,21 @@ def create(
         record_change(session, caller, CreateInstance.kind, instance, operation.id, **detail)
         created.append(instance)
     return created
+
+
+def replayed(
+    session: Session, caller: Caller, form: NewInstance, idempotency_key: str | None
+) -> list[Instance]:
+    """What the same request has made before; none when it is new. Raises Conflict."""
+    key = _key(caller, idempotency_key)
+    earlier = operations.replayed(session, key, _fingerprint(form))
+    if earlier is None:
+        return []
+    return [session.get_one(Instance, each) for each in earlier.params["instance_ids"]]
+
+
+def _key(caller: Caller, idempotency_key: str | None) -> str | None:
+    return f"{caller.project_id}:{idempotency_key}" if idempotency_key else None
 
 
 def checked(session: Session, caller: Caller, form: NewInstance) -> Checked:

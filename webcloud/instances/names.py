@@ -7,10 +7,12 @@ Whether they must be unique is the installation's choice (the setting
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from sqlalchemy.orm import Session
 
 from webcloud.config import Config
+from webcloud.db import is_alone
 from webcloud.errors import Conflict
 from webcloud.instances import queries
 from webcloud.words import say
@@ -32,6 +34,17 @@ def check_free(session: Session, project_id: str, name: str) -> None:
             field="name",
             next_step="Choose another name.",
         )
+
+
+def confirm_free(session: Session, project_id: str, names: Iterable[str]) -> None:
+    """Look again at names that were free, with the project's quota held from now on.
+
+    Of two requests that found the same name free, the second waits for the
+    quota and sees the first one's instance then.
+    """
+    if not is_alone(session):
+        for name in names:
+            check_free(session, project_id, name)
 
 
 def hostname_from(name: str, instance_id: str) -> str:

@@ -14,6 +14,7 @@ from webcloud.db import Database
 from webcloud.drift import queries as drift
 from webcloud.errors import Conflict
 from webcloud.hosts import commands
+from webcloud.identity import quotas
 from webcloud.identity.audit_trail import record_change
 from webcloud.identity.callers import Caller
 from webcloud.instances import creation, faults, names, queries, states
@@ -80,6 +81,9 @@ def rename(
 ) -> None:
     """Change the name or the description. Raises Conflict for a name that is taken."""
     if name is not None and name != instance.name:
+        # In the order in which deleting locks them; who creates under this name waits.
+        session.refresh(instance, with_for_update=True)
+        quotas.hold(session, instance.project_id)
         names.check_free(session, instance.project_id, name)
         instance.name = name
     if description is not None:

@@ -18,6 +18,7 @@ from agents.wire.commands import (
     Interface,
     bridge_name,
 )
+from webcloud.hosts import zones
 from webcloud.images.models import Image
 from webcloud.instances.models import Instance
 from webcloud.networks import queries as networks
@@ -80,7 +81,9 @@ def config_drive_command(
     if ports is None:
         ports = _ports(session, instance)
     files = {
-        "openstack/latest/meta_data.json": _json(_meta_data(instance)),
+        "openstack/latest/meta_data.json": _json(
+            _meta_data(instance, zones.of_host(session, instance.host_id))
+        ),
         "openstack/latest/network_data.json": _json(_network_data(session, ports)),
         "openstack/latest/vendor_data.json": _json({}),
         "ec2/latest/meta-data.json": _json(_ec2_meta_data(instance, ports)),
@@ -95,13 +98,13 @@ def _ports(session: Session, instance: Instance) -> list[Port]:
     return networks.ports_of_instances(session, [instance.id])[instance.id]
 
 
-def _meta_data(instance: Instance) -> dict[str, Any]:
+def _meta_data(instance: Instance, zone: str) -> dict[str, Any]:
     data: dict[str, Any] = {
         "uuid": instance.id,
         "name": instance.name,
         "hostname": instance.hostname,
         "launch_index": 0,
-        "availability_zone": "nova",
+        "availability_zone": zone,
         "project_id": instance.project_id,
         "meta": {str(key): str(value) for key, value in instance.user_metadata.items()},
     }

@@ -1,8 +1,9 @@
 """Networks, subnets and ports in the shapes of Neutron's API v2.0.
 
 The one security group is not a row: until there are rules to store, every
-port is open but for spoofed addresses, and the group says so.  Its id is
-derived from the project's, so that clients can name it.
+port is open, and the group says so.  Nothing keeps a guest from sending with
+another's address yet either, so no port claims ``port_security_enabled``.
+The group's id is derived from the project's, so that clients can name it.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def network_body(network: Network, subnet_ids: list[str]) -> dict[str, Any]:
         "router:external": False,
         "mtu": network.mtu,
         "subnets": subnet_ids,
-        "port_security_enabled": True,
+        "port_security_enabled": False,
         "availability_zones": ["nova"],
         "availability_zone_hints": [],
         "tags": [],
@@ -78,7 +79,7 @@ def port_body(port: Port) -> dict[str, Any]:
         "status": "ACTIVE" if port.instance_id else "DOWN",
         "admin_state_up": True,
         "security_groups": [default_group_id(port.project_id)],
-        "port_security_enabled": True,
+        "port_security_enabled": False,
         "allowed_address_pairs": [],
         "binding:vnic_type": "normal",
         "tags": [],
