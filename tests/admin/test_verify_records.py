@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -58,6 +59,14 @@ def overuse(session: Session, instance_id: str) -> None:
     )
 
 
+def overuse_the_store(session: Session, instance_id: str) -> None:
+    session.execute(update(QuotaUsage).where(QuotaUsage.resource == "image_gb").values(used=5))
+
+
+def lose_an_import(session: Session, instance_id: str) -> None:
+    session.scalars(select(Image)).one().status = "importing"
+
+
 def overpromise(session: Session, instance_id: str) -> None:
     session.scalars(select(Host)).one().allocated_memory_mb += 1
 
@@ -73,6 +82,8 @@ def orphan_a_port(session: Session, instance_id: str) -> None:
         (leave_a_command, ["I2"]),
         (orphan_a_port, ["I4"]),
         (overuse, ["I5"]),
+        (overuse_the_store, ["I5"]),
+        (lose_an_import, ["I2", "I5"]),
         (overpromise, ["I6"]),
         (delete_by_hand, ["I4", "I5"]),
     ],
@@ -139,12 +150,22 @@ def test_the_store_and_its_rows_must_agree(rooms: Database, tmp_path: Path) -> N
         with rooms.reading() as session:
             return [problem.words for problem in store.check(session, folder)]
 
+    def changed() -> list[str]:
+        with rooms.reading() as session:
+            checksums = store.checksums(session)
+        return [f"{each.subject} {each.words}" for each in store.contents(checksums, folder)]
+
     assert problems() == ["is active but has no file"]
+    assert changed() == []
     folder.mkdir()
     (folder / image_id).write_bytes(b"x" * 999)
     assert problems() == ["has a file of the wrong size"]
     (folder / image_id).write_bytes(b"x" * 1000)
     assert problems() == []
+    assert changed() == [f"{image_id} has a file with other bytes than were stored"]
+    with rooms.transaction() as session:
+        session.get_one(Image, image_id).sha256 = hashlib.sha256(b"x" * 1000).hexdigest()
+    assert changed() == []
     (folder / new_id()).write_bytes(b"x")
     assert problems() == ["is a file that belongs to no image"]
     with rooms.transaction() as session:

@@ -18,6 +18,7 @@ from webcloud.admin.verify import records
 from webcloud.conductor import queries
 from webcloud.db import Database, new_id, now
 from webcloud.hosts.models import Host
+from webcloud.identity import quotas
 from webcloud.identity.callers import Caller
 from webcloud.images.models import Image
 from webcloud.instances import flavors, service
@@ -94,6 +95,7 @@ def furnish(database: Database) -> tuple[Caller, str]:
             updated_at=moment,
         )
         session.add(image)
+        quotas.claim(session, caller.project_id, {"images": 1, "image_gb": 1})
         return caller, image.id
 
 

@@ -14,6 +14,7 @@ from agents.wire import WIRE_VERSION
 from webcloud.db import Database, new_id, now
 from webcloud.hosts import presence
 from webcloud.hosts.models import Host
+from webcloud.identity import quotas
 from webcloud.identity.queries import project_named
 from webcloud.images.models import Image
 from webcloud.instances import flavors
@@ -79,4 +80,5 @@ def _image(session: Session, project_id: str) -> str:
         updated_at=now(),
     )
     session.add(image)
+    quotas.claim(session, project_id, {"images": 1, "image_gb": 1})
     return image.id

@@ -12,15 +12,16 @@ from webcloud.commands.settings import open_database, state_option
 
 @click.command(name="verify")
 @state_option
-def command(state: Path | None) -> None:
-    """Compare the database with libvirt, disks, taps, rules and leases of every host.
+@click.option("--quick", is_flag=True, help="Compare images by their size, not by every byte.")
+def command(state: Path | None, quick: bool) -> None:
+    """Compare the database with images, libvirt, disks, taps, rules and leases of every host.
 
     Changes nothing. Prints one line per problem; the exit code is 1 when there is any.
     """
     from webcloud.admin import verify
 
     config, database = open_database(state)
-    problems = verify.run(database, config.image_dir)
+    problems = verify.run(database, config.image_dir, quick=quick)
     for problem in problems:
         click.echo(str(problem))
     if problems:

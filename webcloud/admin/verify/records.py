@@ -13,6 +13,8 @@ from webcloud.consoles.models import ConsoleToken
 from webcloud.db import now
 from webcloud.hosts.models import Host, HostCommand
 from webcloud.identity.models import QuotaUsage
+from webcloud.images.models import Image
+from webcloud.images.place import whole_gib
 from webcloud.instances.models import Instance, ServerGroup
 from webcloud.networks.models import Port
 
@@ -47,6 +49,10 @@ def _operations(session: Session, instances: list[Instance]) -> list[Problem]:
             problems.append(Problem("I2", instance.id, "is being built by no operation"))
         if instance.target_host_id is not None and instance.id not in working:
             problems.append(Problem("I2", instance.id, "is being moved by no operation"))
+    fetching = {row.subject_id for row in unfinished if row.subject_type == "image"}
+    for image_id in session.scalars(select(Image.id).where(Image.status == "importing")):
+        if image_id not in fetching:
+            problems.append(Problem("I2", image_id, "is being imported by no operation"))
     known = {row.id for row in unfinished}
     open_commands = session.scalars(
         select(HostCommand).where(
@@ -90,7 +96,11 @@ def _quotas(session: Session, instances: list[Instance]) -> list[Problem]:
         select(ServerGroup.project_id, func.count()).group_by(ServerGroup.project_id)
     ):
         counted[project_id, "server_groups"] = count
-    watched = {*INSTANCE_RESOURCES, "ports", "server_groups"}
+    for image in session.scalars(select(Image).where(Image.status != "deleted")):
+        counted[image.project_id, "images"] += 1
+        if image.status == "active":
+            counted[image.project_id, "image_gb"] += whole_gib(image.size or 0)
+    watched = {*INSTANCE_RESOURCES, "ports", "server_groups", "images", "image_gb"}
     used = {
         (row.project_id, row.resource): row.used
         for row in session.scalars(select(QuotaUsage))

@@ -1,10 +1,13 @@
-"""I8: every active image has its file, every file its image, with the right size.
+"""I8: every active image has its file, every file its image, with the right bytes.
 
-A disk on its way between hosts lies beside them as long as its move lasts.
+``contents`` reads every byte, so it belongs outside any transaction.  A disk on
+its way between hosts lies beside them as long as its move lasts.
 """
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 
 from sqlalchemy import select
@@ -42,6 +45,26 @@ def check(session: Session, image_dir: Path) -> list[Problem]:
         if owner is None or (owner.status != "active" and owner.status not in UNDER_WAY):
             problems.append(Problem("I8", name, "is a file that belongs to no image"))
     return problems
+
+
+def contents(images: Iterable[tuple[str, str]], image_dir: Path) -> list[Problem]:
+    """The (id, sha256) of active images against their files; what has gone meanwhile is passed."""
+    problems = []
+    for image_id, expected in images:
+        try:
+            with (image_dir / image_id).open("rb") as file:
+                found = hashlib.file_digest(file, "sha256").hexdigest()
+        except FileNotFoundError:
+            continue
+        if found != expected:
+            problems.append(Problem("I8", image_id, "has a file with other bytes than were stored"))
+    return problems
+
+
+def checksums(session: Session) -> list[tuple[str, str]]:
+    """The (id, sha256) of every active image."""
+    query = select(Image.id, Image.sha256).where(Image.status == "active")
+    return [(image_id, sha256 or "") for image_id, sha256 in session.execute(query)]
 
 
 def check_transfers(session: Session, image_dir: Path) -> list[Problem]:
