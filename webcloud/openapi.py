@@ -36,6 +36,8 @@ class Documentation:
     status: int = 200
     answer: str = ""
     query: tuple[str, ...] = ()
+    headers: tuple[str, ...] = ()
+    media_type: str = "application/json"
 
 
 def documented(
@@ -45,14 +47,17 @@ def documented(
     status: int = 200,
     answer: str = "",
     query: tuple[str, ...] = (),
+    headers: tuple[str, ...] = (),
+    media_type: str = "application/json",
 ) -> Callable[[View], View]:
     """Describe a route: one line, the form of its body, its status, its query parameters.
 
-    ``answer`` says in words what comes back.  Put it below ``require``.
+    ``answer`` says in words what comes back; ``headers`` are those besides the
+    token's that it heeds; ``media_type`` is the body's.  Put it below ``require``.
     """
 
     def decorate(view: View) -> View:
-        said = Documentation(summary, body, status, answer, query)
+        said = Documentation(summary, body, status, answer, query, headers, media_type)
         view.webcloud_documentation = said  # type: ignore[attr-defined]
         return view
 
@@ -148,7 +153,7 @@ def _operation(
     if said.body is not None and method not in ("GET", "DELETE"):
         operation["requestBody"] = {
             "required": True,
-            "content": {"application/json": {"schema": _schema(said.body, schemas)}},
+            "content": {said.media_type: {"schema": _schema(said.body, schemas)}},
         }
     return operation
 
@@ -178,8 +183,9 @@ def _parameters(rule: Rule, said: Documentation) -> list[dict[str, Any]]:
         for name in sorted(rule.arguments)
     ]
     return named + [
-        {"name": name, "in": "query", "required": False, "schema": {"type": "string"}}
-        for name in said.query
+        {"name": name, "in": place, "required": False, "schema": {"type": "string"}}
+        for place, names in (("query", said.query), ("header", said.headers))
+        for name in names
     ]
 
 

@@ -98,6 +98,10 @@ class Conductor:
         self._watchdog.stop()
         self._clock.stop()
 
+    def works(self) -> bool:
+        """Whether every worker's thread is alive."""
+        return all(thread.is_alive() for thread in self._threads)
+
     def ring(self, operation_id: str = "") -> None:
         """This operation is due; without an id, look for what is due now."""
         with self._bell:

@@ -10,6 +10,7 @@ from flask import current_app
 from sqlalchemy import text
 
 from webcloud import web
+from webcloud.conductor.runner import Conductor
 from webcloud.db import Database, now
 from webcloud.errors import WebcloudError
 from webcloud.hosts import presence, queries
@@ -39,10 +40,12 @@ def database(the_database: Database) -> Part:
     return {"status": "ok", "milliseconds": round((time.monotonic() - started) * 1000, 1)}
 
 
-def conductor(the_conductor: Any) -> Part:
+def conductor(the_conductor: Conductor | None) -> Part:
     """Whether this process carries out operations."""
     if the_conductor is None:
         return {"status": "failing", "why": "not_started"}
+    if not the_conductor.works():
+        return {"status": "failing", "why": "threads_ended"}
     return {"status": "ok"}
 
 

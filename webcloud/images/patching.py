@@ -7,7 +7,9 @@ form could not.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 from webcloud.errors import BadRequest, Conflict
 from webcloud.images.forms import READ_ONLY, Changes, check_properties, read_only
@@ -25,6 +27,22 @@ _EMPTY: dict[str, Any] = {
     "protected": False,
     "os_hidden": False,
 }
+
+
+class Change(BaseModel):
+    """One change of a patch; ``path`` is a slash and the attribute's name."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    op: Literal["add", "replace", "remove"]
+    path: str
+    value: Any = None
+
+
+class Patch(RootModel[list[Change]]):
+    """A patch as it is documented; ``changes`` says more exactly what is wrong with one."""
+
+    root: list[Change] = Field(max_length=MOST_CHANGES)
 
 
 def changes(image: Image, patch: Any) -> Changes:

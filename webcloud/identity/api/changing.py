@@ -16,6 +16,7 @@ from webcloud.identity.api import forms
 from webcloud.identity.api.envelopes import one
 from webcloud.identity.callers import current_caller
 from webcloud.identity.login import refused
+from webcloud.openapi import documented
 from webcloud.web import database, json_body, parse, require
 
 blueprint = Blueprint("identity_changing", __name__, url_prefix="/identity/v3")
@@ -23,6 +24,7 @@ blueprint = Blueprint("identity_changing", __name__, url_prefix="/identity/v3")
 
 @blueprint.post("/projects")
 @require("identity:admin")
+@documented("Create a project.", body=forms.ProjectBody, status=201)
 def create_project() -> tuple[dict[str, Any], int]:
     form = parse(forms.ProjectBody, json_body()).project
     caller = current_caller()
@@ -36,6 +38,7 @@ def create_project() -> tuple[dict[str, Any], int]:
 
 @blueprint.patch("/projects/<project_id>")
 @require("identity:admin")
+@documented("Change a project.", body=forms.ProjectChangeBody)
 def change_project(project_id: str) -> dict[str, Any]:
     form = parse(forms.ProjectChangeBody, json_body()).project
     caller = current_caller()
@@ -51,6 +54,7 @@ def change_project(project_id: str) -> dict[str, Any]:
 
 @blueprint.delete("/projects/<project_id>")
 @require("identity:admin")
+@documented("Delete a project that is empty.", status=204)
 def delete_project(project_id: str) -> tuple[str, int]:
     service.delete_project(current(), current_caller(), queries.project(current(), project_id))
     return "", 204
@@ -58,6 +62,7 @@ def delete_project(project_id: str) -> tuple[str, int]:
 
 @blueprint.post("/users")
 @require("identity:admin", transaction=False)
+@documented("Create a user.", body=forms.UserBody, status=201)
 def create_user() -> tuple[dict[str, Any], int]:
     form = parse(forms.UserBody, json_body()).user
     hashed = _hashed(form.password)
@@ -80,6 +85,7 @@ def create_user() -> tuple[dict[str, Any], int]:
 
 @blueprint.patch("/users/<user_id>")
 @require("identity:admin", transaction=False)
+@documented("Change a user.", body=forms.UserChangeBody)
 def change_user(user_id: str) -> dict[str, Any]:
     form = parse(forms.UserChangeBody, json_body()).user
     hashed = _hashed(form.password)
@@ -106,6 +112,7 @@ def change_user(user_id: str) -> dict[str, Any]:
 
 @blueprint.delete("/users/<user_id>")
 @require("identity:admin")
+@documented("Delete a user.", status=204)
 def delete_user(user_id: str) -> tuple[str, int]:
     service.delete_user(current(), current_caller(), queries.user(current(), user_id))
     return "", 204
@@ -113,6 +120,7 @@ def delete_user(user_id: str) -> tuple[str, int]:
 
 @blueprint.post("/users/<user_id>/password")
 @require("login", transaction=False)
+@documented("Change one's own password.", body=forms.PasswordBody, status=204)
 def change_password(user_id: str) -> tuple[str, int]:
     """One's own password, with the old one; ends every session and token."""
     form = parse(forms.PasswordBody, json_body()).user

@@ -12,6 +12,7 @@ from webcloud.identity import credentials, queries, serialize
 from webcloud.identity.api import forms
 from webcloud.identity.api.envelopes import listed, one
 from webcloud.identity.callers import Caller, current_caller
+from webcloud.openapi import documented
 from webcloud.web import json_body, parse, require
 
 blueprint = Blueprint(
@@ -23,6 +24,11 @@ blueprint = Blueprint(
 
 @blueprint.post("")
 @require("credentials:write")
+@documented(
+    "Create an application credential; its secret is shown this once.",
+    body=forms.CredentialBody,
+    status=201,
+)
 def create(user_id: str) -> tuple[dict[str, Any], int]:
     """The only answer that ever shows the secret."""
     caller = _self(user_id)
@@ -48,6 +54,7 @@ def create(user_id: str) -> tuple[dict[str, Any], int]:
 
 @blueprint.get("")
 @require("credentials:read")
+@documented("List one's application credentials.", query=("name",))
 def index(user_id: str) -> dict[str, Any]:
     caller = _self(user_id)
     credentials.refuse_restricted(caller)
@@ -59,6 +66,7 @@ def index(user_id: str) -> dict[str, Any]:
 
 @blueprint.get("/<credential_id>")
 @require("credentials:read")
+@documented("Show an application credential.")
 def show(user_id: str, credential_id: str) -> dict[str, Any]:
     caller = _self(user_id)
     credentials.refuse_restricted(caller)
@@ -68,6 +76,7 @@ def show(user_id: str, credential_id: str) -> dict[str, Any]:
 
 @blueprint.delete("/<credential_id>")
 @require("credentials:write")
+@documented("Delete an application credential; its tokens end.", status=204)
 def delete(user_id: str, credential_id: str) -> tuple[str, int]:
     caller = _self(user_id)
     found = credentials.get(current(), caller.user_id, credential_id)

@@ -14,6 +14,7 @@ from webcloud.identity.callers import current_caller
 from webcloud.identity.catalog import catalog
 from webcloud.identity.token_forms import AuthRequest
 from webcloud.identity.tokens import Valid
+from webcloud.openapi import documented
 from webcloud.web import database, edge, json_body, parse, require
 
 blueprint = Blueprint("identity_login", __name__, url_prefix="/identity/v3/auth")
@@ -21,6 +22,7 @@ blueprint = Blueprint("identity_login", __name__, url_prefix="/identity/v3/auth"
 
 @blueprint.post("/tokens")
 @require("public", transaction=False)
+@documented("Log in: a token in the header X-Subject-Token.", body=AuthRequest, status=201)
 def create_token() -> Response:
     """Log in; see ``token_forms`` for the request."""
     form = parse(AuthRequest, json_body())
@@ -35,6 +37,9 @@ def create_token() -> Response:
 
 @blueprint.get("/tokens")
 @require("login")
+@documented(
+    "Look at the token in X-Subject-Token: one's own, or any for an operator.", query=("nocatalog",)
+)
 def show_token() -> Response:
     """Look at a token: one's own, or any for an operator."""
     secret, valid = _subject()
@@ -43,6 +48,7 @@ def show_token() -> Response:
 
 @blueprint.delete("/tokens")
 @require("login")
+@documented("End the token in X-Subject-Token at once.", status=204)
 def delete_token() -> tuple[str, int]:
     """End a token at once."""
     _, valid = _subject()
@@ -52,6 +58,7 @@ def delete_token() -> tuple[str, int]:
 
 @blueprint.get("/projects")
 @require("login")
+@documented("The projects one can ask a token for.")
 def my_projects() -> dict[str, Any]:
     """The projects one can ask a token for."""
     caller = current_caller()
@@ -68,12 +75,14 @@ def my_projects() -> dict[str, Any]:
 
 @blueprint.get("/domains")
 @require("login")
+@documented("The domains one can ask a token for: the one there is.")
 def my_domains() -> dict[str, Any]:
     return listed("domains", [{**serialize.DOMAIN, "enabled": True}])
 
 
 @blueprint.get("/catalog")
 @require("login")
+@documented("The catalog: services and their addresses.")
 def my_catalog() -> dict[str, Any]:
     return listed("catalog", catalog(edge().config))
 

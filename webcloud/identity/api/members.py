@@ -14,6 +14,7 @@ from webcloud.identity.api.envelopes import listed
 from webcloud.identity.api.reading import role_of_id, visible_project, visible_user
 from webcloud.identity.callers import current_caller
 from webcloud.identity.models import Project, RoleAssignment, User
+from webcloud.openapi import documented
 from webcloud.web import require
 
 blueprint = Blueprint("identity_members", __name__, url_prefix="/identity/v3")
@@ -23,6 +24,10 @@ ROLE_PATH = "/projects/<project_id>/users/<user_id>/roles/<role_id>"
 
 @blueprint.get("/role_assignments")
 @require("identity:read")
+@documented(
+    "List who has which role where: all for an operator, else one's own.",
+    query=("user.id", "scope.project.id", "role.id", "include_names"),
+)
 def role_assignments() -> dict[str, Any]:
     """All assignments for an operator, else one's own; filtered as Keystone does."""
     caller = current_caller()
@@ -53,6 +58,7 @@ def role_assignments() -> dict[str, Any]:
 
 @blueprint.get("/projects/<project_id>/users/<user_id>/roles")
 @require("identity:read")
+@documented("The roles of a user in a project.")
 def roles_of_user(project_id: str, user_id: str) -> dict[str, Any]:
     project, user = visible_project(project_id), visible_user(user_id)
     rows = current().scalars(
@@ -65,6 +71,7 @@ def roles_of_user(project_id: str, user_id: str) -> dict[str, Any]:
 
 @blueprint.get(ROLE_PATH)
 @require("identity:read")
+@documented("Whether a user has a role in a project.", status=204)
 def has_role(project_id: str, user_id: str, role_id: str) -> tuple[str, int]:
     key = (visible_user(user_id).id, visible_project(project_id).id, role_of_id(role_id))
     if current().get(RoleAssignment, key) is None:
@@ -74,6 +81,7 @@ def has_role(project_id: str, user_id: str, role_id: str) -> tuple[str, int]:
 
 @blueprint.put(ROLE_PATH)
 @require("identity:admin")
+@documented("Give a user a role in a project.", status=204)
 def grant(project_id: str, user_id: str, role_id: str) -> tuple[str, int]:
     service.grant(current(), current_caller(), *_named(project_id, user_id, role_id))
     return "", 204
@@ -81,6 +89,7 @@ def grant(project_id: str, user_id: str, role_id: str) -> tuple[str, int]:
 
 @blueprint.delete(ROLE_PATH)
 @require("identity:admin")
+@documented("Take a user's role in a project away.", status=204)
 def withdraw(project_id: str, user_id: str, role_id: str) -> tuple[str, int]:
     service.withdraw(current(), current_caller(), *_named(project_id, user_id, role_id))
     return "", 204

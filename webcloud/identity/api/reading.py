@@ -17,6 +17,7 @@ from webcloud.identity.api.envelopes import listed, one
 from webcloud.identity.callers import current_caller
 from webcloud.identity.models import Project, User
 from webcloud.identity.permissions import IMPLIED
+from webcloud.openapi import documented
 from webcloud.web import edge, require
 
 blueprint = Blueprint("identity_reading", __name__, url_prefix="/identity/v3")
@@ -24,6 +25,7 @@ blueprint = Blueprint("identity_reading", __name__, url_prefix="/identity/v3")
 
 @blueprint.get("/projects")
 @require("identity:read")
+@documented("List projects: all for an operator, else one's own.", query=("name", "domain_id"))
 def projects() -> dict[str, Any]:
     name = request.args.get("name")
     caller = current_caller()
@@ -36,12 +38,14 @@ def projects() -> dict[str, Any]:
 
 @blueprint.get("/projects/<project_id>")
 @require("identity:read")
+@documented("Show a project.")
 def project(project_id: str) -> dict[str, Any]:
     return one("project", serialize.project(visible_project(project_id)))
 
 
 @blueprint.get("/users")
 @require("identity:read")
+@documented("List users: all for an operator, else oneself.", query=("name", "domain_id"))
 def users() -> dict[str, Any]:
     caller = current_caller()
     name = request.args.get("name")
@@ -53,12 +57,14 @@ def users() -> dict[str, Any]:
 
 @blueprint.get("/users/<user_id>")
 @require("identity:read")
+@documented("Show a user.")
 def user(user_id: str) -> dict[str, Any]:
     return one("user", serialize.user(visible_user(user_id)))
 
 
 @blueprint.get("/users/<user_id>/projects")
 @require("identity:read")
+@documented("The projects in which a user has a role.")
 def projects_of_user(user_id: str) -> dict[str, Any]:
     rows = queries.projects_of(current(), visible_user(user_id).id)
     return listed("projects", [serialize.project(row) for row in rows])
@@ -66,6 +72,7 @@ def projects_of_user(user_id: str) -> dict[str, Any]:
 
 @blueprint.get("/roles")
 @require("identity:read")
+@documented("List roles.", query=("name",))
 def roles() -> dict[str, Any]:
     name = request.args.get("name")
     return listed("roles", [serialize.role(role) for role in IMPLIED if name in (None, role)])
@@ -73,12 +80,14 @@ def roles() -> dict[str, Any]:
 
 @blueprint.get("/roles/<role_id>")
 @require("identity:read")
+@documented("Show a role.")
 def role(role_id: str) -> dict[str, Any]:
     return one("role", serialize.role(role_of_id(role_id)))
 
 
 @blueprint.get("/domains")
 @require("identity:read")
+@documented("List domains: the one there is.", query=("name",))
 def domains() -> dict[str, Any]:
     name = request.args.get("name")
     shown = [_domain()] if name in (None, queries.DOMAIN_NAME) else []
@@ -87,6 +96,7 @@ def domains() -> dict[str, Any]:
 
 @blueprint.get("/domains/<domain_id>")
 @require("identity:read")
+@documented("Show the domain.")
 def domain(domain_id: str) -> dict[str, Any]:
     if domain_id != queries.DOMAIN_ID:
         raise NotFound(f"There is no domain {domain_id}.")
@@ -95,6 +105,7 @@ def domain(domain_id: str) -> dict[str, Any]:
 
 @blueprint.get("/services")
 @require("identity:read")
+@documented("List services.", query=("type", "name"))
 def services() -> dict[str, Any]:
     kind, name = request.args.get("type"), request.args.get("name")
     rows = [
@@ -107,6 +118,7 @@ def services() -> dict[str, Any]:
 
 @blueprint.get("/services/<service_id>")
 @require("identity:read")
+@documented("Show a service.")
 def service(service_id: str) -> dict[str, Any]:
     for known in catalog.SERVICES:
         if known.id == service_id:
@@ -116,12 +128,14 @@ def service(service_id: str) -> dict[str, Any]:
 
 @blueprint.get("/endpoints")
 @require("identity:read")
+@documented("List the services' addresses.")
 def endpoints() -> dict[str, Any]:
     return listed("endpoints", catalog.endpoints(edge().config))
 
 
 @blueprint.get("/regions")
 @require("identity:read")
+@documented("List regions: the one there is.")
 def regions() -> dict[str, Any]:
     region = {"id": edge().config.region, "description": "", "parent_region_id": None}
     return listed("regions", [region])

@@ -6,6 +6,7 @@ from typing import Any
 
 from flask import Blueprint
 
+from webcloud.openapi import documented
 from webcloud.web import edge, require
 
 blueprint = Blueprint("identity_versions", __name__, url_prefix="/identity")
@@ -13,12 +14,14 @@ blueprint = Blueprint("identity_versions", __name__, url_prefix="/identity")
 
 @blueprint.get("", strict_slashes=False)
 @require("public")
+@documented("The versions of this API.", status=300)
 def versions() -> tuple[dict[str, Any], int]:
     return {"versions": {"values": [_version()]}}, 300
 
 
 @blueprint.get("/v3", strict_slashes=False)
 @require("public")
+@documented("This version.")
 def version() -> dict[str, Any]:
     return {"version": _version()}
 

@@ -49,6 +49,7 @@ FIELD_SINCE = {
     status=202,
     answer="Accepted: the instance's id; poll it until it is ACTIVE or ERROR.",
     query=("dry_run",),
+    headers=(KEY_HEADER,),
 )
 def create_server() -> tuple[Response, int, dict[str, str]]:
     form = read(CreateServer)
