@@ -11,20 +11,18 @@ import sys
 from dataclasses import fields
 
 from tests.chaos.report import as_json, lines
-from tests.chaos.run import Chaos, Options
+from tests.chaos.run import Chaos, Options, chosen
 
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="make chaos", description=__doc__)
     for each in fields(Options):
         choices = ["sqlite", "postgresql", "mariadb"] if each.name == "database" else None
-        parser.add_argument(
-            f"--{each.name}", type=type(each.default), default=each.default, choices=choices
-        )
+        parser.add_argument(f"--{each.name}", type=type(each.default), choices=choices)
     parser.add_argument("--keep", action="store_true", help="keep the folder of a clean run, too")
     given = vars(parser.parse_args(arguments))
     keep = given.pop("keep")
-    chaos = Chaos(Options(**given))
+    chaos = Chaos(chosen(given))
     clean = False
     print(f"everything lies in {chaos.cloud.base}", flush=True)
     try:

@@ -8,11 +8,13 @@ then everything is deleted and nothing may be left.
 from __future__ import annotations
 
 import json
+import math
 import random
 import threading
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from tests.chaos import ledger
 from tests.chaos.cloud import ChaosCloud
@@ -32,7 +34,10 @@ TRIES = 10
 
 @dataclass(frozen=True)
 class Options:
-    """It ends after ``minutes`` or ``kills``, whichever comes first."""
+    """It ends after ``minutes`` or ``kills``, whichever comes first.
+
+    Whoever asks for kills and for no minutes gets the kills, however long it takes.
+    """
 
     minutes: float = 3.0
     kills: int = 1_000_000
@@ -42,6 +47,14 @@ class Options:
     rate: float = 3.0
     shortest: float = 0.5
     longest: float = 3.0
+
+
+def chosen(given: dict[str, Any]) -> Options:
+    """What was asked for; None where nothing was."""
+    asked = {name: value for name, value in given.items() if value is not None}
+    if "kills" in asked:
+        asked.setdefault("minutes", math.inf)
+    return Options(**asked)
 
 
 class Chaos:
@@ -54,6 +67,7 @@ class Chaos:
         self.cloud = ChaosCloud(options.hosts, options.database, self._note)
 
     def run(self) -> Outcome:
+        """What was sent, hurt and done is kept in the cloud's folder however it ends."""
         started = time.monotonic()
         options, cloud = self.options, self.cloud
         cloud.start()
@@ -68,25 +82,16 @@ class Chaos:
         workload = Workload(cloud, random.Random(options.seed + 1), options.rate, options.hosts * 3)
         workload.start()
         try:
-            self._hurt(victims)
+            settled, problems = self._hurt_and_settle(victims, workload)
         finally:
-            victims.heal()
-            quiet = time.monotonic()
-            workload.stop()
-        wait_for(cloud.answering, BACK_SECONDS, "a part did not come back")
-        settled = self._settle(quiet)
-        problems = self._problems()
-        workload.delete_all()
-        self._settle(time.monotonic())
-        problems += self._problems()
+            self._keep("injuries.jsonl", [asdict(each) for each in victims.injuries])
+            self._keep("events.jsonl", [asdict(each) for each in self.events])
+            workload.save(cloud.base / "requests.jsonl")
         takeovers.finish()
         with cloud.database.reading() as session:
             operations, instances = ledger.read(session)
         verdict = ledger.judge(workload.sent, operations, instances, self.events)
         verdict.left_over += ledger.left_over(cloud)
-        self._keep("injuries.jsonl", [asdict(each) for each in victims.injuries])
-        self._keep("events.jsonl", [asdict(each) for each in self.events])
-        workload.save(cloud.base / "requests.jsonl")
         return Outcome(
             options.seed,
             options.database,
@@ -99,6 +104,21 @@ class Chaos:
             problems,
             takeovers.interrupted,
         )
+
+    def _hurt_and_settle(self, victims: Victims, workload: Workload) -> tuple[float, list[str]]:
+        """The seconds until all had ended, and what ``verify`` found then and after deleting."""
+        try:
+            self._hurt(victims)
+        finally:
+            victims.heal()
+            quiet = time.monotonic()
+            workload.stop()
+        wait_for(self.cloud.answering, BACK_SECONDS, "a part did not come back")
+        settled = self._settle(quiet)
+        problems = self._problems()
+        workload.delete_all()
+        self._settle(time.monotonic())
+        return settled, problems + self._problems()
 
     def end(self) -> None:
         self.cloud.end()

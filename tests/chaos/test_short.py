@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from tests.chaos.report import lines
-from tests.chaos.run import Chaos, Options
+import math
 
-# A long run is made by hand: ``make chaos ARGS="--kills 1000 --minutes 60"``.
+from tests.chaos.report import lines
+from tests.chaos.run import Chaos, Options, chosen
+
+# A long run is made by hand: ``make chaos ARGS="--kills 1000"``.
 SHORT = Options(minutes=2.0, kills=50, seed=20, hosts=8, shortest=0.5, longest=2.0)
 
 
@@ -24,3 +26,11 @@ def test_fifty_kills_lose_nothing_leave_nothing_and_do_nothing_twice() -> None:
         chaos.end()
         if clean:
             chaos.cloud.remove()
+        else:
+            print(f"kept in {chaos.cloud.base}, seed {SHORT.seed}")
+
+
+def test_kills_that_are_asked_for_are_not_cut_short_by_the_usual_time() -> None:
+    assert chosen({"kills": 1000, "minutes": None}) == Options(minutes=math.inf, kills=1000)
+    assert chosen({"kills": 1000, "minutes": 60.0}) == Options(minutes=60, kills=1000)
+    assert chosen({"kills": None, "seed": 5}) == Options(seed=5)
