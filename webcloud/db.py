@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 
 from flask import g
 from sqlalchemy import DateTime, MetaData, String, event
-from sqlalchemy.dialects import mysql
+from sqlalchemy.dialects import mysql, sqlite
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import DeclarativeBase, ORMExecuteState, Session
@@ -52,6 +52,26 @@ LOCK_SECONDS = 5
 IDLE_SECONDS = 10
 
 
+# What stands for a stored time that is none: long past, so that nothing waits for it.
+UNREADABLE_TIME = datetime(1970, 1, 1)
+
+
+class _LenientTime(sqlite.DATETIME):
+    """SQLite stores any text as a time; one that is none must not hide all other rows."""
+
+    def result_processor(self, dialect: Any, coltype: object) -> Callable[[Any], Any]:
+        parse: Any = super().result_processor(dialect, coltype)
+
+        def read(value: Any) -> Any:
+            try:
+                return parse(value)
+            except (ValueError, TypeError):
+                log.exception("the database holds a time that cannot be read")
+                return UNREADABLE_TIME
+
+        return read
+
+
 class UtcDateTime(TypeDecorator[datetime]):
     """An aware UTC datetime with microseconds, on every database."""
 
@@ -61,6 +81,8 @@ class UtcDateTime(TypeDecorator[datetime]):
     def load_dialect_impl(self, dialect: Any) -> Any:
         if dialect.name in ("mysql", "mariadb"):
             return dialect.type_descriptor(mysql.DATETIME(fsp=6))
+        if dialect.name == "sqlite":
+            return dialect.type_descriptor(_LenientTime())  # type: ignore[no-untyped-call]
         return dialect.type_descriptor(DateTime())
 
     def process_bind_param(self, value: datetime | None, dialect: Any) -> datetime | None:

@@ -33,6 +33,16 @@ DAMAGES = {
     "instance.metadata": "UPDATE instance SET user_metadata = '{broken}'",
     "host.versions": "UPDATE host SET versions = '{broken}', cached_images = '{broken}'",
 }
+# Servers store no time that is none.
+DAMAGED_TIMES = {
+    "operation.run_at": "UPDATE operation SET run_at = 'no time'",
+    "operation.lease_until": "UPDATE operation SET lease_until = 'no time'",
+    "operation.created_at": "UPDATE operation SET created_at = 'no time'",
+    "instance.created_at": "UPDATE instance SET created_at = 'no time'",
+    "host.last_seen_at": "UPDATE host SET last_seen_at = 'no time'",
+}
+ONLY_SQLITE = pytest.mark.sqlite("a server stores no time that is none")
+EVERY_DAMAGE = [*DAMAGES, *(pytest.param(one, marks=ONLY_SQLITE) for one in DAMAGED_TIMES)]
 
 
 @pytest.fixture
@@ -71,13 +81,13 @@ def no_answers(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("no_answers")
-@pytest.mark.parametrize("what", DAMAGES)
+@pytest.mark.parametrize("what", EVERY_DAMAGE)
 def test_every_page_and_list_is_shown_beside_a_damaged_row(
     what: str, app: Flask, database: Database, admin: Person, known: dict[str, str]
 ) -> None:
     client = app.test_client()
     log_in(client, admin.name)
-    damage(database, DAMAGES[what])
+    damage(database, (DAMAGES | DAMAGED_TIMES)[what])
     failed = []
     for route in routes(app, known):
         if route.changes or route.websocket or route.is_agents or route.rule == "/healthz":
@@ -115,6 +125,26 @@ def test_a_damaged_operation_is_set_aside_with_an_alarm_and_others_are_carried_o
         assert str(why).startswith("isolated: ")
         assert "alarm" in [event.event for event in queries.events_of(session, bad)]
         assert "started" in [event.event for event in queries.events_of(session, good)]
+
+
+@ONLY_SQLITE
+@pytest.mark.parametrize("column", ["run_at", "lease_until"])
+def test_an_operation_whose_times_are_damaged_is_carried_out_with_all_others(
+    column: str, database: Database, furnished: Furnished, admin: Person
+) -> None:
+    with database.transaction() as session:
+        for name in ("one", "two"):
+            instance = put_instance(session, admin, name, furnished.image_id, None, built=False)
+            starting.start(session, CreateInstance, subject_id=instance.id, params={})
+    damage(database, DAMAGED_TIMES[f"operation.{column}"])
+    assert len(taking.due(database, 5)) == 2
+    for _ in range(2):
+        lease = taking.claim(database, "test")
+        assert lease is not None
+        while steps.execute(database, lease):
+            pass
+    with database.reading() as session:
+        assert set(session.scalars(select(OperationRow.step))) == {"copy_image"}
 
 
 @pytest.mark.parametrize(
