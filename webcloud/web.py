@@ -31,7 +31,8 @@ from webcloud.errors import (
     Unavailable,
     WebcloudError,
 )
-from webcloud.words import Said, say
+from webcloud.field_faults import said_of
+from webcloud.words import say
 
 log = logging.getLogger(__name__)
 
@@ -128,11 +129,8 @@ def parse(form: type[Form], data: Any, *, prefix: str = "") -> Form:
         name = f"{prefix}.{path}".strip(".") if prefix else path
         if first["type"] == "extra_forbidden":
             raise BadRequest(say("Unknown field {name!r}.", name=name), field=name) from error
-        # A field's own check says it in words that pages translate; pydantic only in English.
-        reason = first.get("ctx", {}).get("reason")
-        problem = reason if isinstance(reason, Said) else first["msg"]
         raise BadRequest(
-            say("Field {name!r}: {problem}.", name=name, problem=problem), field=name
+            say("Field {name!r}: {problem}.", name=name, problem=said_of(first)), field=name
         ) from error
 
 

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from webcloud.errors import BadRequest, Forbidden
+from webcloud.field_faults import wrong
 from webcloud.words import say
 
 READ_ONLY = frozenset(
@@ -30,13 +31,17 @@ _KEY = re.compile(r"[A-Za-z0-9_.:-]{1,255}")
 
 def _plain(text: str) -> str:
     if any(ord(letter) < 32 or ord(letter) == 127 for letter in text):
-        raise ValueError("control characters are not allowed")
+        raise wrong(say("control characters are not allowed"))
     return text
 
 
 def _identifier(text: str) -> str:
-    if str(uuid.UUID(text)) != text:
-        raise ValueError("an id is a UUID in lower case with dashes")
+    try:
+        canonical = str(uuid.UUID(text))
+    except ValueError:
+        canonical = ""
+    if canonical != text:
+        raise wrong(say("an id is a UUID in lower case with dashes"))
     return text
 
 

@@ -15,12 +15,12 @@ from typing import Literal
 from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
 from flask_babel import gettext
 from pydantic import BaseModel, ConfigDict, ValidationError
-from pydantic_core import ErrorDetails
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as BaseResponse
 
 from webcloud.db import current
 from webcloud.errors import BadRequest, WebcloudError
+from webcloud.field_faults import said_of
 from webcloud.frontend.languages import said, said_error
 from webcloud.hosts import queries as hosts
 from webcloud.hosts import zones
@@ -45,7 +45,7 @@ from webcloud.instances.previewing import Preview
 from webcloud.networks import queries as networks
 from webcloud.networks.models import Network
 from webcloud.web import edge, require
-from webcloud.words import Said, say
+from webcloud.words import say
 
 blueprint = Blueprint("instances_create", __name__, url_prefix="/instances")
 
@@ -216,7 +216,7 @@ def _parse(values: dict[str, str]) -> CreateForm:
                     say("Unknown field {name!r}.", name=name[:100]), field=name
                 ) from wrong
             missing = fault["type"] == "missing"
-            errors[name] = gettext("Choose one.") if missing else _sentence(_said_by(fault))
+            errors[name] = gettext("Choose one.") if missing else _sentence(said_of(fault))
     if len(_lines(values.get("user_data", ""))) > MAX_USER_DATA:
         errors["user_data"] = gettext("User data is at most 64 KiB.")
     mode = values.get("key_mode", "none")
@@ -232,12 +232,6 @@ def _parse(values: dict[str, str]) -> CreateForm:
     if errors or form is None:
         raise _Refused(errors)
     return form
-
-
-def _said_by(fault: ErrorDetails) -> str:
-    """A check of ours has put its words, with their values, into the context."""
-    reason = fault.get("ctx", {}).get("reason")
-    return reason if isinstance(reason, Said) else fault["msg"]
 
 
 def _sentence(message: str) -> str:

@@ -16,19 +16,14 @@ import unicodedata
 from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, StringConstraints
-from pydantic_core import PydanticCustomError
 
+from webcloud.field_faults import wrong
 from webcloud.words import say
 
 MAX_USER_DATA = 64 * 1024
 MAX_METADATA = 128
 LABEL = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?")
 METADATA_KEY = re.compile(r"[a-zA-Z0-9_:. -]{1,255}")
-
-
-def wrong(message: str) -> PydanticCustomError:
-    """A validation error whose message is shown as it is, in the reader's language."""
-    return PydanticCustomError("wrong_value", "{reason}", {"reason": message})
 
 
 def printable(text: str) -> bool:

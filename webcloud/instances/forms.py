@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from webcloud.errors import BadRequest
+from webcloud.field_faults import wrong
 from webcloud.instances.fields import (
     Address,
     Description,
@@ -22,7 +23,6 @@ from webcloud.instances.fields import (
     Name,
     Reference,
     UserData,
-    wrong,
 )
 from webcloud.words import say
 

@@ -8,13 +8,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from webcloud.field_faults import wrong
+from webcloud.words import say
+
 # Control and formatting characters let two names look alike or break a log line.
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 
 
 def _plain(value: str) -> str:
     if value != value.strip() or _UNPRINTABLE.search(value):
-        raise ValueError("no control characters, and no space at either end")
+        raise wrong(say("no control characters, and no space at either end"))
     return value
 
 

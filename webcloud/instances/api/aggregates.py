@@ -12,11 +12,12 @@ from flask import Response, jsonify
 from pydantic import AfterValidator, Field, model_validator
 
 from webcloud.db import current
+from webcloud.field_faults import wrong
 from webcloud.hosts import aggregates, zones
 from webcloud.hosts.models import Aggregate
 from webcloud.identity.callers import current_caller
 from webcloud.instances.api.dialect import bp, empty, minor, read
-from webcloud.instances.fields import METADATA_KEY, Name, wrong
+from webcloud.instances.fields import METADATA_KEY, Name
 from webcloud.instances.forms import Closed
 from webcloud.instances.microversion import has
 from webcloud.instances.serialize import precise

@@ -10,11 +10,12 @@ from pydantic import AfterValidator, Field
 
 from webcloud.db import current
 from webcloud.errors import BadRequest, Forbidden
+from webcloud.field_faults import wrong
 from webcloud.identity.callers import current_caller
 from webcloud.instances import key_pairs, serialize
 from webcloud.instances.api.dialect import after_marker, bp, empty, limit, minor, read
 from webcloud.instances.api.views import plain
-from webcloud.instances.fields import Name, wrong
+from webcloud.instances.fields import Name
 from webcloud.instances.forms import Closed
 from webcloud.instances.microversion import has
 from webcloud.openapi import documented
