@@ -12,6 +12,7 @@ from sqlalchemy import select, update
 
 from tests.instances.compute import Compute, fault
 from tests.support.furnished import Furnished
+from tests.support.rooms import add_host
 from webcloud.db import Base, Database, new_id
 from webcloud.hosts.models import Host
 from webcloud.images.models import Image
@@ -225,6 +226,22 @@ def test_no_capacity_says_what_is_lacking_and_names_no_host(
     assert kind == "conflictingRequest"
     assert "n1" not in message
     assert "memory" in message
+
+
+def test_operators_are_told_which_host_lacks_what(
+    operator: Compute, furnished: Furnished, database: Database
+) -> None:
+    with database.transaction() as session:
+        session.execute(update(Host).values(memory_mb=64))
+        for number in range(12):
+            add_host(session, f"z{number:02}", vcpus=64, memory_mb=32)
+    with nothing_changes(database):
+        answer = operator.post("/servers", {"server": good(furnished)})
+    _, code, message = fault(answer)
+    assert code == 409
+    assert "Host by host: n1 has" in message
+    assert "; z08 has" in message
+    assert "and 3 more." in message
 
 
 def test_more_than_the_quota_is_refused_by_name(

@@ -29,6 +29,7 @@ from webcloud.instances.wishes import Wishes
 from webcloud.networks import queries as networks
 from webcloud.networks import service as network_service
 from webcloud.networks.models import Network
+from webcloud.scheduler.placement import Decision
 from webcloud.scheduler.request import Request
 from webcloud.words import say, word
 
@@ -80,7 +81,7 @@ def create(
     decision = placing.decide(session, placing.request(session, flavor, image, where))
     if not decision.ranking:
         raise NoCapacity(
-            decision.why_none,
+            _why_none(caller, decision),
             field="flavorRef",
             next_step="Choose a smaller flavor, or try again when there is room.",
         )
@@ -123,6 +124,13 @@ def create(
         record_change(session, caller, CreateInstance.kind, instance, operation.id, **detail)
         created.append(instance)
     return created
+
+
+def _why_none(caller: Caller, decision: Decision) -> str:
+    """In plain words, and for operators what each host lacks."""
+    if not caller.is_admin or not decision.lacks:
+        return decision.why_none
+    return say("{why} Host by host: {lacks}.", why=word(decision.why_none), lacks=decision.lacks)
 
 
 def replayed(

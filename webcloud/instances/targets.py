@@ -14,7 +14,7 @@ from webcloud.instances.models import Instance
 from webcloud.scheduler import candidates
 from webcloud.scheduler.placement import Decision, Verdict
 from webcloud.scheduler.request import Candidate
-from webcloud.words import Said, join, say
+from webcloud.words import Said, say
 
 GIB = 1024**3
 
@@ -48,14 +48,10 @@ def decide(
 
 def why_none(decision: Decision) -> Said:
     """For operators: what each of the other hosts lacks."""
-    lacks = [
-        say("{host} {refusal}", host=verdict.host_name, refusal=verdict.refusal)
-        for verdict in decision.verdicts
-        if not verdict.passed
-    ]
+    lacks = decision.lacks
     if not lacks:
         return say("There is no other host.")
-    return say("No other host can take it: {lacks}.", lacks=join("; ", lacks))
+    return say("No other host can take it: {lacks}.", lacks=lacks)
 
 
 def most_bytes(instance: Instance) -> int:

@@ -14,10 +14,12 @@ from webcloud.scheduler import plainly
 from webcloud.scheduler.filters import FILTERS, Filter
 from webcloud.scheduler.request import Candidate, Request
 from webcloud.scheduler.weighers import Factors, Weigher, wanted
-from webcloud.words import Said, say, stored
+from webcloud.words import Said, join, say, stored
 
 # Hosts that are kept with a decision; of the others only how many there were.
 MOST_KEPT = 50
+# Hosts of which one message says what they lack.
+MOST_NAMED = 10
 LOST = "claim"
 
 
@@ -64,6 +66,18 @@ class Decision:
     def ranking(self) -> tuple[str, ...]:
         """Ids of the hosts that can take it, best first."""
         return tuple(verdict.host_id for verdict in self.verdicts if verdict.passed)
+
+    @property
+    def lacks(self) -> Said:
+        """For operators: what each refused host lacks, the first ones by name; "" when none."""
+        refused = [verdict for verdict in self.verdicts if not verdict.passed]
+        named = [
+            say("{host} {refusal}", host=each.host_name, refusal=each.refusal)
+            for each in refused[:MOST_NAMED]
+        ]
+        if len(refused) > MOST_NAMED:
+            named.append(say("and {count} more", count=len(refused) - MOST_NAMED))
+        return join("; ", named)
 
     def counts(self) -> dict[str, int]:
         """How many hosts passed ("passed") and how many each filter refused."""
