@@ -30,7 +30,10 @@ SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Order:
-    """``moment``: "between" transactions, or inside one "before" the step, "asked" or "done"."""
+    """``moment``: "between" transactions, or inside one "before" the step, "asked" or "done".
+
+    For a step named ``undo:…`` the operation's last step fails after its effect.
+    """
 
     url: str
     state_dir: str
@@ -124,6 +127,7 @@ def _say(what: dict[str, int]) -> None:
 
 def _child(order: Order) -> None:
     from tests.support.operations import look, replaced
+    from tests.support.step_faults import fail_after
     from webcloud.conductor import registry, runner
     from webcloud.config import Config
     from webcloud.db import Database
@@ -142,9 +146,13 @@ def _child(order: Order) -> None:
     conductor._periodic.start = lambda: None  # type: ignore[method-assign]
     if order.moment == "between":
         runner.steps = _Between(order, runner.steps, database)  # type: ignore[assignment]
+    operation = registry.get(order.kind)
+    fails = operation.steps[-1].name if order.step.startswith("undo:") else ""
+    striking = _striking(order, conductor)
     with replaced(
-        registry.get(order.kind),
-        do=lambda own: _striking(order, conductor) if own.name == order.step else None,
+        operation,
+        do=lambda own: {order.step: striking, fails: fail_after}.get(own.name),
+        undo=lambda own: striking if f"undo:{own.name}" == order.step else None,
     ):
         conductor.start()
         while look(database, order.operation_id).finished_at is None:
