@@ -72,6 +72,7 @@ class Base(RuleBasedStateMachine):
         for name in names:
             self.world.instances[ids[name]] = {
                 "name": name, "power": "absent", "busy": "create", "deleted": False,
+                "image": self._image(),
             }  # fmt: skip
 
     def _room(self, count: int) -> bool:

@@ -12,6 +12,7 @@ from tests.stateful.base import CHOICE, HOST, Base
 from tests.support.stepped_host import SteppedHost, through
 from webcloud.conductor import taking
 from webcloud.hosts import enrolment, queries
+from webcloud.instances import reconcile
 
 
 class Fate(Base):
@@ -105,6 +106,16 @@ class Fate(Base):
             domain.undefine()
             self.world.instances[instance_id]["power"] = "absent"
             self.world.notice()
+
+    @rule()
+    def hosts_look_at_themselves(self) -> None:
+        self._count()
+        self.world.survey()
+
+    @rule()
+    def what_moves_have_left_is_cleared(self) -> None:
+        self._count()
+        reconcile.clear_leftovers(self.world.cloud.database)
 
     @rule()
     def everything_comes_to_rest(self) -> None:

@@ -21,6 +21,9 @@ import libvirt
 import pytest
 from sqlalchemy import select
 
+from agents.controller_api import Refused, Unreachable
+from agents.surveying import digest_of
+from agents.wire.reports import SurveyReport
 from tests.images.calls import Images
 from tests.instances.compute import Compute
 from tests.support import schemas
@@ -32,16 +35,19 @@ from tests.support.small_cloud import SmallCloud
 from tests.support.stepped_host import SteppedHost, through
 from webcloud.conductor import queries
 from webcloud.conductor.models import OperationRow
+from webcloud.drift import surveys
 from webcloud.hosts import commands, presence
 from webcloud.identity.callers import Caller
 from webcloud.images.models import Image
 from webcloud.instances import flavors, reconcile
+from webcloud.instances.operations.repair import RepairInstance
 from webcloud.networks import service as networks
 
 ROUNDS = 200
 STATUS = {"running": "ACTIVE", "shutoff": "SHUTOFF", "absent": "ERROR", "broken": "ERROR"}
 # What may honestly go wrong when a host's disk is full or no host is open.
 HONEST = {"no_capacity", "no_space", "io", "image_missing"}
+STAYS = {"absent": "shutoff"}
 ENDS = {
     "instance.create": "running",
     "instance.start": "running",
@@ -52,7 +58,7 @@ ENDS = {
 
 
 class World:
-    """``instances``: id -> {name, power, busy, deleted}; power is a key of STATUS."""
+    """``instances``: id -> {name, power, busy, deleted, image}; power is a key of STATUS."""
 
     def __init__(self, hypervisors: Hypervisors) -> None:
         shared = Path("/dev/shm")
@@ -79,12 +85,14 @@ class World:
         self.quota = 10
         self.honest_trouble = False
         self.known: set[str] = set()
+        self.surveys = 0
         self._faults = contextlib.ExitStack()
         patch = self._faults.enter_context(pytest.MonkeyPatch.context())
         # Time stands still here: no pause is waited for, and nothing is too old or too young.
         patch.setattr(commands, "LONGEST_PAUSE", 0.0)
         patch.setattr(reconcile, "SETTLED_AFTER", timedelta(0))
         patch.setattr(presence, "SILENT_AFTER", timedelta(hours=1))
+        patch.setattr(surveys, "ON_ITS_WAY", timedelta(0))
         for host in self.hosts:
             folder = self.folder / "cloud" / f"host-{self.hosts.index(host)}"
             self._faults.enter_context(
@@ -150,6 +158,22 @@ class World:
         for _ in range(2):
             self.cloud.round()
 
+    def survey(self) -> None:
+        """Every host that can be heard looks at itself and tells; what is missing is repaired."""
+        for host in self.hosts:
+            if host.silent or host.dead.is_set():
+                continue
+            self.surveys += 1
+            told = host.agent._survey()
+            with contextlib.suppress(Unreachable, Refused):
+                host.agent.api.survey(SurveyReport("run", self.surveys, digest_of(told), 0.0, told))
+        with self.cloud.database.reading() as session:
+            repairs = select(OperationRow.subject_id).where(
+                OperationRow.kind == RepairInstance.kind, OperationRow.finished_at.is_(None)
+            )
+            for instance_id in session.scalars(repairs):
+                self.instances[instance_id]["busy"] = "repair"
+
     def leases_end(self) -> None:
         for operation_id in self.unfinished():
             expire(self.cloud.database, operation_id)
@@ -190,10 +214,13 @@ class World:
             if row.kind == "instance.delete":
                 assert row.status == "done", f"{row.status} {row.error_code}"
                 instance["power"] = "gone"
+            elif row.kind == RepairInstance.kind and row.status == "done":
+                # Its definition is back; nothing is ever started.
+                instance["power"] = STAYS.get(instance["power"], instance["power"])
             elif row.status == "done":
                 # Stopping a guest whose domain was taken away leaves it away.
                 if not (row.kind == "instance.stop" and instance["power"] == "absent"):
-                    # Moving and repairing leave the power as it was.
+                    # Moving leaves the power as it was.
                     instance["power"] = ENDS.get(row.kind, instance["power"])
             elif row.status == "cancelled":
                 assert instance["deleted"], "cancelled, but nobody deleted it"
