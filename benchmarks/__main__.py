@@ -13,6 +13,7 @@ from benchmarks import (
     console_frame,
     console_memory,
     creating,
+    drift,
     idle_memory,
     page_weight,
     placement,
@@ -41,6 +42,7 @@ ON_A_CLOUD: dict[str, Callable[[GuestCloud], Iterator[Figure]]] = {
     "page": page_weight.measure,
     "power": power.measure,
     "console": console_frame.measure,
+    "drift": drift.measure,
 }
 
 

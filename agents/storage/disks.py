@@ -132,10 +132,10 @@ class InstanceFiles:
         ]
         return ids, tuple(strays)
 
-    def without_disk(self) -> tuple[str, ...]:
-        """Ids of instances that have files here, but no root disk among them."""
+    def without(self, name: str) -> tuple[str, ...]:
+        """Ids of instances that have files here, but not DISK or CONFIG_DRIVE among them."""
         ids, _strays = self.present()
-        return tuple(id_ for id_ in ids if not files.is_plain(self._folder / id_ / DISK))
+        return tuple(id_ for id_ in ids if not files.is_plain(self._folder / id_ / name))
 
     def _create_failed(self, errors: str) -> AgentError:
         free = os.statvfs(self._folder)

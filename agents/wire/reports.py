@@ -128,7 +128,8 @@ class Definition:
 class SurveyResult:
     """Everything on the host that is named after a webcloud resource.
 
-    ``without_disk`` are ids of instances that have files, but no root disk;
+    ``without_disk`` are ids of instances that have files, but no root disk,
+    ``without_config_drive`` of those that have files, but no config drive;
     ``transient_domains`` ids of those whose domain ends with its run.
     ``unknown_domains`` are names of domains that no webcloud made,
     ``unreadable_domains`` ids of those that libvirt cannot describe.
@@ -159,6 +160,9 @@ class SurveyResult:
     definitions: tuple[Definition, ...] = since(
         2, default=(), vital=False
     )  # of our domains that are defined for good
+    without_config_drive: tuple[str, ...] = since(
+        2, default=(), vital=False
+    )  # instance ids that have files, but no config drive
 
 
 REPAIRS = ("bridge", "rules", "dhcp", "tap")

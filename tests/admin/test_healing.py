@@ -127,6 +127,17 @@ def test_an_image_that_left_the_cache_is_copied_again(broken: Broken) -> None:
     assert image.exists()
 
 
+def test_a_config_drive_that_was_removed_is_written_again(broken: Broken) -> None:
+    drive = broken.cloud.host.config.instances_dir / broken.instance_id / "config.iso"
+    size = drive.stat().st_size
+    drive.unlink()
+    assert broken.survey() == ["config_drive_missing"]
+    row = broken.repair()
+    assert (row.status, row.params["what"]) == ("done", ["config_drive"])
+    assert drive.stat().st_size == size
+    assert broken.guest.active()
+
+
 def test_without_its_disk_nothing_is_begun_until_the_file_is_back(broken: Broken) -> None:
     disk = broken.cloud.host.config.instances_dir / broken.instance_id / "disk"
     content = disk.read_bytes()

@@ -50,6 +50,8 @@ def test_a_host_that_agrees_has_no_problems() -> None:
         ({"unknown_domains": ("by-hand",)}, ["I9"]),
         ({"disk_instances": ()}, ["I14"]),
         ({"without_disk": (ID,)}, ["I14"]),
+        ({"without_config_drive": (ID,)}, ["I13"]),
+        ({"without_config_drive": (ID,), "without_disk": (ID,)}, ["I14"]),
         ({"disk_instances": (ID, "other")}, ["I14"]),
         ({"stray_files": ("x.part",)}, ["I14"]),
         ({"cached_images": ()}, ["I15"]),

@@ -11,6 +11,7 @@ from tests.support.step_faults import HELD, hold
 from webcloud.conductor.leases import Lease
 from webcloud.conductor.models import OperationRow
 from webcloud.conductor.operation import Operation
+from webcloud.db import Database
 
 MOMENTS = ("before", "asked", "after")
 
@@ -44,7 +45,15 @@ def test_deleting_wins_at_any_step(
         # This step waits for nothing, so there is no such moment.
         check(cloud, row, given, status="done")
         return
-    assert row.status == ("done" if operation.forward_only else "cancelled")
+    assert row.status in ends_of(operation, step, when, cloud.database)
     if row.id != deletions[0]:
         assert carry_on(cloud.database, given, deletions[0]).status == "done"
     check_slate(cloud, given.gone)
+
+
+def ends_of(operation: type[Operation], step: str, when: str, database: Database) -> set[str]:
+    """A server's worker sees between two steps what came there only after the second one."""
+    if operation.forward_only:
+        return {"done"}
+    unseen = when == "before" and step == operation.steps[-1].name and not database.is_sqlite
+    return {"cancelled", "done"} if unseen else {"cancelled"}

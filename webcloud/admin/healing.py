@@ -1,8 +1,8 @@
 """Puts right what a survey shows to be missing, where that is safe: see HEALED.
 
 What a host can put right alone it has done before it sent the survey.  Left
-are an instance's definition, the image below its disk and its lease: an
-operation puts them back.  Nothing is ever started, stopped or deleted, and an
+are an instance's definition, the image below its disk, its config drive and
+its lease: an operation puts them back.  Nothing is ever started, stopped or deleted, and an
 instance without its disk, or on two hosts, is left to people.
 """
 
@@ -30,6 +30,7 @@ from webcloud.instances.operations.repair import RepairInstance
 HEALED = {
     "domain_missing": "domain",
     "domain_transient": "domain",
+    "config_drive_missing": "config_drive",
     "image_missing": "image",
     "lease_missing": "network",
     "lease_differs": "network",

@@ -86,6 +86,10 @@ KINDS: dict[str, Advice] = {
     ),
     "files_unowned": Advice(LOOK),
     "file_stray": Advice(LOOK),
+    "config_drive_missing": Advice(
+        mark("webcloud writes it again."),
+        mark("The disc with what it is told at its start is missing on its host; it is put back."),
+    ),
     "image_missing": Advice(
         mark("webcloud copies the image to the host again, as long as the image is there."),
         mark("The image below its disk is missing on its host and is copied there again."),

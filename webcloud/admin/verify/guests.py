@@ -59,6 +59,9 @@ def files(view: View) -> Iterator[Problem]:
         if instance.id not in with_disk:
             words = say("has no disk on {host}", host=view.host)
             yield Problem("I14", instance.id, words, "disk_missing", instance.id)
+        elif instance.id in view.survey.without_config_drive:
+            words = say("has no config drive on {host}", host=view.host)
+            yield Problem("I13", instance.id, words, "config_drive_missing", instance.id)
     for extra in sorted(with_files - view.expected):
         words = say("has files on {host} but is not placed there", host=view.host)
         yield Problem("I14", extra, words, "files_unowned")

@@ -1,4 +1,4 @@
-"""The invariants between database and hosts: I9 to I12, I14, I15, I18, I19, I20.
+"""The invariants between database and hosts: I9 to I15, I18, I19, I20.
 
 A host that is silent is one problem of its own; what it holds is unknown.
 Instances with an unfinished operation are left out: they are on their way.

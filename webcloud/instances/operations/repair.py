@@ -1,8 +1,8 @@
 """How what was taken from an instance behind our back is put back, without starting anything.
 
 ``params["what"]`` names what is missing on the host: ``image`` (below its
-disk), ``network`` (its lease, or the whole network) or ``domain`` (its
-definition).  Its disk is never made anew, because that would pretend that
+disk), ``config_drive``, ``network`` (its lease, or the whole network) or
+``domain`` (its definition).  Its disk is never made anew, because that would pretend that
 somebody's data is there: the host refuses to define a guest without one.
 """
 
@@ -32,6 +32,14 @@ def restore_network(run: Run) -> Done | Wait:
     return plug_network(run) if "network" in run.params["what"] else Done()
 
 
+def restore_config_drive(run: Run) -> Done | Wait:
+    """Have the config drive with what the instance is told now, if it was missing."""
+    if "config_drive" not in run.params["what"]:
+        return Done()
+    wanted = spec.config_drive_command(run.session, instance_of(run))
+    return commands.ask(run, host_of(run), wanted)
+
+
 def define(run: Run) -> Done | Wait:
     """Have the domain defined, if it was not, running or not as it is."""
     if "domain" not in run.params["what"]:
@@ -58,6 +66,12 @@ class RepairInstance(Operation):
             no_undo="The host's image cache is shared by every instance.",
         ),
         Step("restore_network", mark("Plugging in the network"), restore_network, no_undo=BELONGS),
+        Step(
+            "restore_config_drive",
+            mark("Writing its config drive again"),
+            restore_config_drive,
+            no_undo=BELONGS,
+        ),
         Step("define", mark("Defining it on the host"), define, no_undo=BELONGS),
     )
 
