@@ -178,6 +178,13 @@ def test_what_was_given_longer_than_its_kind_keeps_it_through_a_jump(
     assert 6 * HOUR < left <= 6 * HOUR + 61
 
 
+def test_what_an_older_version_accepted_has_the_time_of_its_kind() -> None:
+    build(journal, deadline_seconds=60)
+    assert clocks.allowance("thing.make", None) == timedelta(seconds=60)
+    assert clocks.allowance("thing.make", 5.0) == timedelta(seconds=5)
+    assert clocks.allowance("thing.unheard_of", None) == timedelta(days=1)
+
+
 def test_an_operation_of_an_unknown_kind_keeps_a_deadline_of_a_day(
     database: Database, watch: ClockWatch, reference: Reference
 ) -> None:
