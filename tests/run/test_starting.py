@@ -60,6 +60,36 @@ def test_secrets_can_be_read_by_their_owner_alone(cloud: RunningCloud) -> None:
     assert stat.S_IMODE(database.stat().st_mode) & 0o007 == 0
 
 
+def test_sec_S17_a_whole_cloud_makes_nothing_for_others_even_under_umask_zero(
+    cloud: RunningCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = os.umask(0)
+    try:
+        cloud.start()
+    finally:
+        os.umask(before)
+    monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(cloud.state / "clouds.yaml"))
+    connection = openstack.connect(cloud="webcloud")
+    image = connection.create_image(
+        "zero", data=bytes(1 << 20), disk_format="raw", container_format="bare", wait=True
+    )
+    server = connection.create_server(
+        "zero", image=image, flavor="tiny", network="default", auto_ip=False, wait=True, timeout=60
+    )
+    assert server.status == "ACTIVE"
+    loose = {
+        str(path.relative_to(cloud.state)): oct(mode)
+        for path in cloud.state.rglob("*")
+        for mode in [stat.S_IMODE(path.lstat().st_mode)]
+        if mode & 0o027 and not path.is_symlink() and not path.is_socket()
+        # Nobody else gets into that folder.
+        if path.parent.name != "pids"
+        # Guests' processes pass through it, and find nothing out by that.
+        if not (path.is_dir() and mode == 0o711)
+    }
+    assert loose == {"run/running.json": "0o644"}, "which programs run may be known"
+
+
 def test_only_the_agent_stays_root(cloud: RunningCloud) -> None:
     cloud.start()
     me = os.geteuid()
