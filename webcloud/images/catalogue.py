@@ -80,8 +80,8 @@ ENTRIES = (
     Entry(
         "alpine-3.22",
         "Alpine Linux 3.22",
-        f"{_ALPINE}/nocloud_alpine-3.22.1-x86_64-bios-cloudinit-r0.qcow2",
-        f"{_ALPINE}/nocloud_alpine-3.22.1-x86_64-bios-cloudinit-r0.qcow2.sha512",
+        f"{_ALPINE}/generic_alpine-3.22.1-x86_64-bios-cloudinit-r0.qcow2",
+        f"{_ALPINE}/generic_alpine-3.22.1-x86_64-bios-cloudinit-r0.qcow2.sha512",
         "alpine",
         min_disk=1,
         min_memory=256,
