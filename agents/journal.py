@@ -103,7 +103,8 @@ class Journal:
         """
         row = self._guarded(
             lambda db: db.execute(
-                "SELECT body, report FROM command WHERE id = ?", (command_id,)
+                "SELECT CAST(body AS BLOB), CAST(report AS BLOB) FROM command WHERE id = ?",
+                (command_id,),
             ).fetchone()
         )
         if row is None:

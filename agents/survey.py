@@ -103,7 +103,7 @@ def _bridges() -> dict[str, str | None]:
 
 
 def _of_others(host: LibvirtHost) -> set[str]:
-    """The taps of guests that another installation made."""
+    """The taps of guests that this host's agent did not make."""
     found: set[str] = set()
     for guest in sort_domains(host).foreign:
         try:

@@ -163,6 +163,11 @@ def test_the_store_and_its_rows_must_agree(rooms: Database, tmp_path: Path) -> N
     (folder / image_id).write_bytes(b"x" * 1000)
     assert problems() == []
     assert changed() == [f"{image_id} has a file with other bytes than were stored"]
+    (folder / image_id).unlink()
+    (folder / image_id).mkdir()
+    assert changed() == [f"{image_id} has a file that cannot be read"]
+    (folder / image_id).rmdir()
+    (folder / image_id).write_bytes(b"x" * 1000)
     with rooms.transaction() as session:
         session.get_one(Image, image_id).sha256 = hashlib.sha256(b"x" * 1000).hexdigest()
     assert changed() == []

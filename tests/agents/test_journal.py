@@ -80,6 +80,7 @@ def test_unfinished_commands_nobody_wants_are_forgotten(path: Path) -> None:
         "UPDATE command SET body = 'x'",
         """UPDATE command SET report = '{"status": {}}'""",
         "UPDATE command SET report = '{'",
+        "UPDATE command SET body = CAST(x'ff' AS TEXT)",
     ],
 )
 def test_an_entry_that_cannot_be_read_is_dropped_and_its_command_done_again(

@@ -124,6 +124,54 @@ def test_two_processes_do_not_mix_one_image(downloads: Downloads, site: Site) ->
     assert downloads.store.path(IMAGE).read_bytes() == DATA
 
 
+def test_what_is_being_checked_is_neither_dropped_nor_begun_anew(
+    downloads: Downloads, site: Site
+) -> None:
+    """The site has no validator, so that another process would begin at the first byte."""
+    site.etag = ""
+    checking, others = threading.Event(), threading.Event()
+    real = ImageStore.verify
+
+    def slowly(self: ImageStore, *rest: object) -> object:
+        if not checking.is_set():
+            checking.set()
+            assert others.wait(20)
+        return real(self, *rest)  # type: ignore[arg-type]
+
+    source = Source(site.url(), "raw")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ImageStore, "verify", slowly)
+        first = downloads.ensure(IMAGE, source)
+        assert checking.wait(20)
+        second = Downloads(downloads.store, LIMITS).ensure(IMAGE, source)
+        time.sleep(0.3)
+        assert downloads.store.received(IMAGE) == len(DATA), "it was dropped while it was checked"
+        others.set()
+        assert first.ended.wait(20)
+        assert second.ended.wait(20)
+    assert (first.error, second.error) == (None, None)
+    assert first.verified == second.verified is not None
+    assert downloads.store.path(IMAGE).read_bytes() == DATA
+    assert downloads.store.unfinished() == set()
+
+
+def test_a_part_that_another_process_has_taken_away_is_received_again(
+    downloads: Downloads, site: Site
+) -> None:
+    real, taken = ImageStore.writing, []
+
+    def taken_away(self: ImageStore, image_id: str, *, create: bool = True) -> object:
+        if not create and not taken:
+            taken.append(self.discard(image_id))
+        return real(self, image_id, create=create)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ImageStore, "writing", taken_away)
+        assert ended(downloads, Source(site.url(), "raw")).verified is not None
+    assert taken
+    assert downloads.store.path(IMAGE).read_bytes() == DATA
+
+
 CHILD = """
 import sys, time
 from pathlib import Path

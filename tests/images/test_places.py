@@ -6,6 +6,7 @@ import json
 import lzma
 import subprocess
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -17,7 +18,7 @@ from tests.support.fake_hosts import Asked, answer_hosts
 from tests.support.people import Person
 from tests.support.rooms import add_host
 from webcloud.db import Database, now
-from webcloud.errors import NotFound, Unavailable
+from webcloud.errors import Busy, NotFound, Unavailable
 from webcloud.hosts.models import Host, HostCommand
 from webcloud.identity.callers import Caller
 from webcloud.images import (
@@ -127,6 +128,25 @@ def test_a_demo_image_whose_making_was_cut_off_is_made_ready_and_not_made_twice(
     assert images.names() == ["demo"]
     assert images.show(made)["status"] == "active"
     assert [each.name for each in place.current().store.root.iterdir()] == [made]
+
+
+def test_while_a_demo_image_is_made_nobody_else_makes_it(
+    app: Flask, database: Database, caller: Caller, images: Images
+) -> None:
+    real, refused = demo_install.demo.build, []
+
+    def build(target: Path, progress: Any) -> object:
+        with pytest.raises(Busy) as busy:
+            demo_install.install(database, caller)
+        refused.append(busy)
+        return real(target, progress)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(demo_install.demo, "build", build)
+        made = demo_install.install(database, caller)
+    assert refused
+    assert images.names() == ["demo"]
+    assert images.show(made)["status"] == "active"
 
 
 def test_a_demo_image_that_cannot_be_built_leaves_no_image(

@@ -238,6 +238,12 @@ def test_sec_S10_a_part_that_was_kept_is_written_by_nobody_any_more(store: Image
     assert store.path(IMAGE).read_bytes() == b"x"
 
 
+def test_only_who_may_create_a_part_does(store: ImageStore) -> None:
+    with pytest.raises(UploadGone), store.writing(IMAGE, create=False):
+        pass
+    assert store.unfinished() == set()
+
+
 def test_keeping_again_after_a_crash_keeps_the_newest_bytes(store: ImageStore) -> None:
     store.append(IMAGE, 0, [b"old"], LIMIT)
     store.keep(IMAGE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -16,6 +17,7 @@ from webcloud.db import Database
 from webcloud.identity import quotas
 from webcloud.images import place, reconcile
 from webcloud.images.models import Image
+from webcloud.images.store import ImageStore, UploadGone
 
 
 def test_an_upload_becomes_an_active_image_with_its_checksums(images: Images) -> None:
@@ -160,6 +162,25 @@ def test_an_upload_that_nobody_continues_is_given_up(
     reconcile.sweep(database)
     assert images.show(image_id)["status"] == "queued"
     assert place.current().store.image_ids() == set()
+
+
+def test_an_image_that_is_deleted_while_it_is_uploaded_leaves_no_part(
+    images: Images, database: Database
+) -> None:
+    image_id = str(images.create()["id"])
+    store = place.current().store
+    real = ImageStore.append
+
+    def deleted_meanwhile(self: ImageStore, *rest: Any) -> int:
+        assert images.call("DELETE", f"/images/{image_id}").status_code == 204
+        carry_out(database, image_id)
+        raise UploadGone("The image was deleted while it was uploaded.")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ImageStore, "append", deleted_meanwhile)
+        assert images.put(image_id, QCOW2).status_code == 409
+    assert real is ImageStore.append
+    assert store.image_ids() == set()
 
 
 def test_what_an_upload_left_beside_its_active_image_is_swept(

@@ -12,7 +12,7 @@ from flask import Flask
 from sqlalchemy import select
 
 from tests.instances.played import accept, furnish
-from tests.support.rooms import fresh_database
+from tests.support.rooms import add_host, fresh_database
 from webcloud.db import Database, new_id, now
 from webcloud.hosts.models import Aggregate, AggregateHost, Host
 from webcloud.instances import spec
@@ -67,6 +67,20 @@ def test_the_drive_names_the_zone_that_the_instance_is_in(
         session.add(AggregateHost(aggregate_id=made.id, host_id=host_id))
     meta = json.loads(drive(rooms, instance_id, host_id=host_id)["openstack/latest/meta_data.json"])
     assert meta["availability_zone"] == zone
+
+
+def test_the_drive_of_an_instance_that_is_moved_names_where_it_will_be(rooms: Database) -> None:
+    caller, image_id = furnish(rooms)
+    instance_id, _ = accept(rooms, caller, image_id)
+    with rooms.transaction() as session:
+        target = add_host(session, "n2").id
+        zone = {"availability_zone": "z2"}
+        made = Aggregate(uuid=new_id(), name="a", properties=zone, created_at=now())
+        session.add(made)
+        session.flush()
+        session.add(AggregateHost(aggregate_id=made.id, host_id=target))
+    files = drive(rooms, instance_id, target_host_id=target)
+    assert json.loads(files["openstack/latest/meta_data.json"])["availability_zone"] == "z2"
 
 
 def test_key_and_user_data_arrive_unchanged(rooms: Database) -> None:

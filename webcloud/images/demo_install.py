@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import fcntl
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from sqlalchemy.orm import Session
 
 from webcloud.db import Database
+from webcloud.errors import Busy
 from webcloud.identity.callers import Caller
 from webcloud.images import demo, place, queries, service, uploads
 from webcloud.images.forms import NewImage
+from webcloud.words import say
 
 NAME = "demo"
 PROPERTIES = {"os_distro": "webcloud-demo", "os_admin_user": "root"}
@@ -22,12 +27,23 @@ def install(
 
     One whose making was cut off, by Ctrl-C or a kill, is made ready, so that
     there are never two of the name.  ``caller`` must be an operator within the project that
-    is to own it.  Raises Unavailable naming the package to install.
+    is to own it.  Raises Unavailable naming the package to install, Busy while
+    another program makes it.
     """
-    with database.reading() as session:
-        present = queries.public_with_name(session, NAME, "active")
+    present = _present(database)
     if present is not None:
-        return present.id
+        return present
+    with _alone():
+        return _present(database) or _make(database, caller, progress)
+
+
+def _present(database: Database) -> str | None:
+    with database.reading() as session:
+        found = queries.public_with_name(session, NAME, "active")
+    return None if found is None else found.id
+
+
+def _make(database: Database, caller: Caller, progress: Callable[[str], None]) -> str:
     store = place.current().store
     with database.transaction() as session:
         image_id = _unfinished(session) or service.create(session, caller, _form()).id
@@ -42,6 +58,26 @@ def install(
                 service.delete(session, caller, image)
         raise
     return image_id
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Nobody else makes it meanwhile: an unfinished one is nobody's."""
+    root = place.current().store.root
+    root.parent.mkdir(parents=True, exist_ok=True)
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    file = os.open(root.with_name("demo-image.lock"), flags, 0o640)
+    try:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise Busy(
+                say("The demo image is being made already."),
+                next_step=say("Wait until it is there."),
+            ) from error
+        yield
+    finally:
+        os.close(file)
 
 
 def _form() -> NewImage:

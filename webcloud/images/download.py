@@ -72,12 +72,12 @@ def fetch(
     offset = store.received(image_id)
     validator = _remembered(store, image_id, url) if offset else None
     if offset and validator is None:
-        store.discard(image_id)
+        _drop(store, image_id)
         offset = 0
     asked = {"Range": f"bytes={offset}-", "If-Range": validator} if validator else {}
     with _opened(url, asked, limits) as response:
         if offset and response.status != 206:
-            store.discard(image_id)
+            _drop(store, image_id)
             offset = 0
         whole = _whole_size(response, offset)
         if whole is not None and whole > limits.size:
@@ -103,6 +103,12 @@ def fetch(
             say("The server sent {end} of {whole} bytes.", end=end, whole=whole), field="uri"
         )
     return end
+
+
+def _drop(store: ImageStore, image_id: str) -> None:
+    """Not what another process is writing or checking. Raises Busy."""
+    with store.writing(image_id):
+        store.discard(image_id)
 
 
 def fetch_text(url: str, limits: Limits) -> str:

@@ -18,7 +18,7 @@ from webcloud.images import checksums
 from webcloud.images.addresses import AddressRefused
 from webcloud.images.download import Limits, Stopped, fetch
 from webcloud.images.refusals import ImageRefused
-from webcloud.images.store import ImageStore, Verified
+from webcloud.images.store import ImageStore, UploadGone, Verified, WrongOffset
 
 log = logging.getLogger(__name__)
 
@@ -88,14 +88,10 @@ class Downloads:
 
     def _run(self, download: Download) -> None:
         try:
-            if not self.store.has(download.image_id):
-                self._receive(download)
-            download.stage, download.share = "verify", 0.0
-            verified = self._verify(download)
-            download.stage, download.share = "store", None
-            self.store.keep(download.image_id)
-            self.store.discard(download.image_id)
-            download.verified = verified
+            while download.verified is None:
+                if not self.store.has(download.image_id):
+                    self._receive(download)
+                self._keep(download)
         except Stopped:
             log.info("the download of image %s was stopped", download.image_id)
         except WebcloudError as error:
@@ -105,6 +101,36 @@ class Downloads:
             download.error = Unavailable("The image could not be stored.")
         finally:
             download.ended.set()
+
+    def _keep(self, download: Download) -> None:
+        """Verify and keep what is there, unless another process is at it; then wait a moment."""
+        image_id = download.image_id
+        try:
+            with self.store.writing(image_id, create=False):
+                if self.store.has(image_id):
+                    # Another process has kept its own, or died before it dropped the part.
+                    self.store.discard(image_id)
+                download.stage, download.share = "verify", 0.0
+                verified = self._verify(download)
+                download.stage, download.share = "store", None
+                self.store.keep(image_id)
+                self.store.discard(image_id)
+        except UploadGone:
+            if not self.store.has(image_id):
+                # Another process begins it anew.
+                self._pause(download)
+                return
+            download.stage, download.share = "verify", 0.0
+            verified = self._verify(download)
+        except Busy:
+            self._pause(download)
+            return
+        download.verified = verified
+
+    @staticmethod
+    def _pause(download: Download) -> None:
+        if download.stop.wait(1.0):
+            raise Stopped
 
     def _receive(self, download: Download) -> None:
         """Fetch the file; a broken connection is taken up again while bytes keep coming."""
@@ -125,10 +151,9 @@ class Downloads:
                     stopped=download.stop.is_set,
                 )
                 return
-            except Busy:
+            except (Busy, WrongOffset):
                 # Another process has the file; whoever ends first is found by `has`.
-                if download.stop.wait(1.0):
-                    raise Stopped from None
+                self._pause(download)
                 if self.store.has(download.image_id):
                     return
             except AddressRefused:

@@ -133,27 +133,34 @@ class ImageStore:
             return end
 
     @contextmanager
-    def writing(self, image_id: str) -> Iterator[int]:
-        """The part file, open and locked against other writers. Raises Busy."""
+    def writing(self, image_id: str, *, create: bool = True) -> Iterator[int]:
+        """The part file, open and locked against other writers.
+
+        Raises Busy, and UploadGone when there is none that it may not create.
+        """
         self._prepare()
-        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+        flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
         try:
-            file = os.open(self.part(image_id), flags, FILE_MODE)
+            file = os.open(self.part(image_id), flags | (os.O_CREAT if create else 0), FILE_MODE)
+        except FileNotFoundError as error:
+            raise UploadGone("The received bytes are no longer there.") from error
         except OSError as error:
             if error.errno in NO_ROOM:
                 raise _full() from error
             raise _odd_file() from error
         try:
-            status = os.fstat(file)
-            if not stat.S_ISREG(status.st_mode) or not self._is_alone(image_id, status):
+            if not stat.S_ISREG(os.fstat(file).st_mode):
                 raise _odd_file()
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 raise _busy() from error
             # Who had the lock until now may have kept this file for good.
-            if not _is_same(self.part(image_id), os.fstat(file)):
+            status = os.fstat(file)
+            if not _is_same(self.part(image_id), status):
                 raise _busy()
+            if not self._is_alone(image_id, status):
+                raise _odd_file()
             yield file
         finally:
             os.close(file)

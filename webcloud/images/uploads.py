@@ -43,7 +43,7 @@ def whole(
         raise
     except Exception:
         # Somebody else may have gone on with it by now; then it is theirs.
-        with suppress(Busy), place.current().store.writing(image_id):
+        with suppress(Busy, UploadGone), place.current().store.writing(image_id, create=False):
             _give_back(database, image_id, "The upload was interrupted.")
         raise
     finish(database, caller, image_id)
@@ -115,7 +115,7 @@ def finish(database: Database, caller: Caller, image_id: str) -> None:
     with database.reading() as session:
         _saving(session, caller, image_id)
     # What was verified is what is kept: nobody writes or finishes it meanwhile.
-    with here.store.writing(image_id):
+    with here.store.writing(image_id, create=False):
         with database.reading() as session:
             image = _saving(session, caller, image_id)
             declared, expected = image.disk_format or "", image.expected_size

@@ -32,7 +32,7 @@ def get(session: Session, caller: Caller, instance_id: str, *, deleted: bool = F
         query = query.where(Instance.deleted_at.is_(None))
     instance = session.scalar(query)
     if instance is None:
-        raise NotFound(say("Instance {instance_id} could not be found.", instance_id=instance_id))
+        raise not_found(instance_id)
     return instance
 
 
@@ -94,6 +94,11 @@ def on_host(session: Session, host_id: str) -> list[Instance]:
             select(Instance).where(Instance.host_id == host_id, Instance.deleted_at.is_(None))
         )
     )
+
+
+def not_found(instance_id: str) -> NotFound:
+    """What is said of an instance that is not there, or not the caller's."""
+    return NotFound(say("Instance {instance_id} could not be found.", instance_id=instance_id))
 
 
 def name_taken(session: Session, project_id: str, name: str) -> bool:

@@ -81,15 +81,23 @@ def rename(
 ) -> None:
     """Change the name or the description. Raises Conflict for a name that is taken."""
     if name is not None and name != instance.name:
-        # In the order in which deleting locks them; who creates under this name waits.
-        session.refresh(instance, with_for_update=True)
-        quotas.hold(session, instance.project_id)
-        names.check_free(session, instance.project_id, name)
-        instance.name = name
+        _take_name(session, instance, name)
     if description is not None:
         instance.description = description
     queries.touch(instance)
     record_change(session, caller, "instance.update", instance)
+
+
+def _take_name(session: Session, instance: Instance, name: str) -> None:
+    # In the order in which deleting locks them; who creates under this name waits.
+    session.refresh(instance, with_for_update=True)
+    if instance.deleted_at is not None:
+        raise queries.not_found(instance.id)
+    if instance.name == name:
+        return  # The same request, sent twice at once.
+    quotas.hold(session, instance.project_id)
+    names.check_free(session, instance.project_id, name)
+    instance.name = name
 
 
 def set_metadata(

@@ -80,10 +80,10 @@ def config_drive_command(
     """The config drive's files, in OpenStack's layout (also read by cloud-init and ignition)."""
     if ports is None:
         ports = _ports(session, instance)
+    # Of an instance that is being moved it is written where it will be.
+    zone = zones.of_host(session, instance.target_host_id or instance.host_id)
     files = {
-        "openstack/latest/meta_data.json": _json(
-            _meta_data(instance, zones.of_host(session, instance.host_id))
-        ),
+        "openstack/latest/meta_data.json": _json(_meta_data(instance, zone)),
         "openstack/latest/network_data.json": _json(_network_data(session, ports)),
         "openstack/latest/vendor_data.json": _json({}),
         "ec2/latest/meta-data.json": _json(_ec2_meta_data(instance, ports)),

@@ -98,7 +98,7 @@ def default_group(project_id: str) -> dict[str, Any]:
     return {
         "id": default_group_id(project_id),
         "name": "default",
-        "description": "Everything is allowed in and out, from the port's own addresses.",
+        "description": "Everything is allowed in and out.",
         "stateful": True,
         "shared": False,
         "tags": [],

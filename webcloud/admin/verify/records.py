@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from webcloud.admin.verify.problem import Problem
@@ -33,6 +34,8 @@ def check(session: Session) -> list[Problem]:
 
 def _operations(session: Session, instances: list[Instance]) -> list[Problem]:
     problems = []
+    # Read first: what is accepted from now on is not missed by it.
+    importing = set(session.scalars(_importing()))
     unfinished = list(
         session.scalars(select(OperationRow).where(OperationRow.finished_at.is_(None)))
     )
@@ -49,10 +52,10 @@ def _operations(session: Session, instances: list[Instance]) -> list[Problem]:
             problems.append(Problem("I2", instance.id, "is being built by no operation"))
         if instance.target_host_id is not None and instance.id not in working:
             problems.append(Problem("I2", instance.id, "is being moved by no operation"))
-    fetching = {row.subject_id for row in unfinished if row.subject_type == "image"}
-    for image_id in session.scalars(select(Image.id).where(Image.status == "importing")):
-        if image_id not in fetching:
-            problems.append(Problem("I2", image_id, "is being imported by no operation"))
+    unfetched = importing - {row.subject_id for row in unfinished if row.subject_type == "image"}
+    # What has ended meanwhile is not importing any more.
+    for image_id in session.scalars(_importing().where(Image.id.in_(unfetched))):
+        problems.append(Problem("I2", image_id, "is being imported by no operation"))
     known = {row.id for row in unfinished}
     open_commands = session.scalars(
         select(HostCommand).where(
@@ -63,6 +66,10 @@ def _operations(session: Session, instances: list[Instance]) -> list[Problem]:
         if command.operation_id not in known:
             problems.append(Problem("I2", command.id, "is a command of a finished operation"))
     return problems
+
+
+def _importing() -> Select[Any]:
+    return select(Image.id).where(Image.status == "importing")
 
 
 def _deleted_hold_nothing(session: Session, instances: list[Instance]) -> list[Problem]:

@@ -56,6 +56,9 @@ def contents(images: Iterable[tuple[str, str]], image_dir: Path) -> list[Problem
                 found = hashlib.file_digest(file, "sha256").hexdigest()
         except FileNotFoundError:
             continue
+        except OSError:
+            problems.append(Problem("I8", image_id, "has a file that cannot be read"))
+            continue
         if found != expected:
             problems.append(Problem("I8", image_id, "has a file with other bytes than were stored"))
     return problems
