@@ -45,10 +45,9 @@ def test_the_guest_is_called_once_and_before_its_page_is_written(page: Page, gue
             window.order = [];
             const write = document.write.bind(document);
             document.write = (text) => { order.push("written"); write(text); };
-            const Before = WebSocket;
-            window.WebSocket = class extends Before {
-                constructor(...line) { super(...line); order.push("called"); }
-            };
+            window.WebSocket = new Proxy(WebSocket, {
+                construct(made, line) { order.push("called"); return new made(...line); },
+            });
         }"""
     )
     page.get_by_role("link", name="Open console").click()
