@@ -130,6 +130,9 @@ def test_lost_and_repeated_messages_change_nothing_in_an_undo(
         row = drive(cloud.database, given, moment=follow)
     effects = Counter(command.id for host in cloud.hosts for command in host.begun)
     assert set(effects.values()) <= {1}, "the journal did not answer a repeat"
+    asked = any(each.step.startswith(f"undo:{step}") for host in cloud.hosts for each in host.begun)
+    used = len(cloud.hosts) * len(EVERY) - sum(len(faults) for faults in left.values())
+    assert used > 0 or not asked, "no message was hurt"
     check(cloud, row, given, status="failed")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import stat
@@ -236,6 +237,23 @@ def test_sec_S10_a_part_that_was_kept_is_written_by_nobody_any_more(store: Image
         with pytest.raises(Busy):
             store.append(IMAGE, 1, [b"y"], LIMIT)
     assert store.path(IMAGE).read_bytes() == b"x"
+
+
+def test_on_a_disk_without_second_names_the_part_is_renamed(
+    store: ImageStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(_path: Path, _target: Path) -> None:
+        raise OSError(number, "not here")
+
+    monkeypatch.setattr(Path, "hardlink_to", refused)
+    store.append(IMAGE, 0, [b"x"], LIMIT)
+    number = errno.EIO
+    with pytest.raises(OSError, match="not here"):
+        store.keep(IMAGE)
+    number = errno.EPERM
+    store.keep(IMAGE)
+    assert store.path(IMAGE).read_bytes() == b"x"
+    assert store.unfinished() == set()
 
 
 def test_only_who_may_create_a_part_does(store: ImageStore) -> None:

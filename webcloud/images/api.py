@@ -21,7 +21,6 @@ from webcloud.web import database, edge, json_body, parse, require
 
 PREFIX = "/image"
 CHUNK = 256 * 1024
-PATCH = "application/openstack-images-v2.1-json-patch"
 METHODS_HEADER = "OpenStack-image-import-methods"
 
 bp = Blueprint("image_api", __name__, url_prefix=PREFIX)
@@ -86,10 +85,10 @@ def create_image() -> Response:
 
 @bp.patch("/v2/images/<image_id>")
 @require("images:write")
-@documented("Change an image by a JSON patch.", body=patching.Patch, media_type=PATCH)
+@documented("Change an image by a JSON patch.", body=patching.Patch, media_type=patching.MEDIA_TYPE)
 def update_image(image_id: str) -> Response:
     if request.mimetype not in patching.MEDIA_TYPES:
-        raise BadRequest(f"The content type must be {PATCH}.", field="Content-Type")
+        raise BadRequest(f"The content type must be {patching.MEDIA_TYPE}.", field="Content-Type")
     image = queries.get_owned(current(), current_caller(), image_id)
     changes = patching.changes(image, json_body())
     service.update(current(), current_caller(), image, changes)

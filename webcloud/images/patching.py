@@ -16,7 +16,8 @@ from webcloud.images.forms import READ_ONLY, Changes, check_properties, read_onl
 from webcloud.images.models import Image
 from webcloud.web import parse
 
-MEDIA_TYPES = frozenset(f"application/openstack-images-v2.{minor}-json-patch" for minor in (0, 1))
+MEDIA_TYPE = "application/openstack-images-v2.1-json-patch"
+MEDIA_TYPES = frozenset({MEDIA_TYPE, "application/openstack-images-v2.0-json-patch"})
 MOST_CHANGES = 256
 _FIXED = frozenset(Changes.model_fields) - {"properties"}
 _EMPTY: dict[str, Any] = {

@@ -29,6 +29,7 @@ from webcloud.words import say
 FILE_MODE = 0o640
 FOLDER_MODE = 0o750
 BLOCK = 1024 * 1024
+NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 RESERVE = 256 * BLOCK  # bytes of the disk that images never take
 
@@ -199,7 +200,7 @@ class ImageStore:
                 os.fsync(file.fileno())
                 if not _is_same(path, os.fstat(file.fileno())):
                     path.unlink(missing_ok=True)
-                    path.hardlink_to(part)
+                    _name_too(part, path)
             self._sync()
         elif not _is_file(path):
             raise UploadGone("The received bytes are no longer there.")
@@ -254,6 +255,16 @@ class ImageStore:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def _name_too(part: Path, path: Path) -> None:
+    try:
+        path.hardlink_to(part)
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+        # A disk without second names has this one instead; the lock ends with the other.
+        part.rename(path)
 
 
 def _write(file: int, chunk: bytes) -> None:
