@@ -27,11 +27,14 @@ def test_one_wrong_byte_in_the_image_store_ends_the_creation_and_leaves_nothing(
     assert cloud.left_of(server_id) == []
     assert not (cloud.state / "agent" / "images" / image_id).exists()
     assert not list((cloud.state / "agent").rglob("*.part"))
-    cloud.verify()
+    told = cloud.run("verify")
+    assert told.stdout == f"I8 {image_id}: has a file with other bytes than were stored\n"
+    assert cloud.run("verify", "--quick").returncode == 0, "its size is right"
     api.delete(server_id)
     api.wait_gone(server_id)
 
     flip(stored, 700_000)
+    cloud.verify()
     api.wait(api.create("lima", image_id), "ACTIVE")
 
 
