@@ -12,7 +12,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.add_column("operation", sa.Column("allowed_seconds", sa.Float(), nullable=True))
+    op.add_column("operation", sa.Column("allowed_seconds", sa.Double(), nullable=True))
 
 
 def downgrade() -> None:
