@@ -30,7 +30,9 @@ class Config:
     database_url: str = setting("", "SQLAlchemy URL; default SQLite in the state directory.")
     message_queue: str = setting("", "amqp:// URL, needed with more than one controller only.")
     virt: str = setting("auto", "auto, kvm, qemu or test: what the local agent runs guests on.")
-    admin_password: str = setting("", "Password given to user admin when it is created.")
+    admin_password: str = setting(
+        "", "Password that user admin is given at each start, whatever it was."
+    )
     region: str = setting("RegionOne", "The region's name in the service catalog.")
     threads: int = setting(1000, "Threads of the web server; every open page and agent holds one.")
     conductor_workers: int = setting(4, "Threads that carry out operations.")

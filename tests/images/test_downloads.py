@@ -172,6 +172,19 @@ def test_a_part_that_another_process_has_taken_away_is_received_again(
     assert downloads.store.path(IMAGE).read_bytes() == DATA
 
 
+def test_a_part_beside_an_image_that_was_kept_already_is_dropped(
+    downloads: Downloads, site: Site
+) -> None:
+    """As when a process died between the two, or another one came a moment too late."""
+    store = downloads.store
+    store.append(IMAGE, 0, [DATA], 10**8)
+    store.keep(IMAGE)
+    assert store.unfinished() == {IMAGE}
+    assert ended(downloads, Source("http://127.0.0.1:1/", "raw")).verified is not None
+    assert store.unfinished() == set()
+    assert store.path(IMAGE).read_bytes() == DATA
+
+
 CHILD = """
 import sys, time
 from pathlib import Path

@@ -125,7 +125,11 @@ def place(session: Session, instance: Instance, *, at: datetime, host_id: str = 
     """
     lock_group(session, instance)
     request = request_for(session, instance, host_id=host_id)
-    decision = claim(session, instance, decide(session, request))
+    hosts = candidates.read(session, request)
+    decision = claim(session, instance, judge(request, hosts))
+    for each in hosts:
+        if each.host_id == instance.host_id:
+            decision = replace(decision, zone=each.zone)
     keep(session, instance.id, decision, at=at, host_id=instance.host_id)
     return decision
 

@@ -75,13 +75,21 @@ def domain(
 
 
 def config_drive_command(
-    session: Session, instance: Instance, ports: list[Port] | None = None
+    session: Session,
+    instance: Instance,
+    ports: list[Port] | None = None,
+    *,
+    zone: str | None = None,
 ) -> EnsureConfigDrive:
-    """The config drive's files, in OpenStack's layout (also read by cloud-init and ignition)."""
+    """The config drive's files, in OpenStack's layout (also read by cloud-init and ignition).
+
+    ``ports`` and ``zone`` save reading them.
+    """
     if ports is None:
         ports = _ports(session, instance)
-    # Of an instance that is being moved it is written where it will be.
-    zone = zones.of_host(session, instance.target_host_id or instance.host_id)
+    if zone is None:
+        # Of an instance that is being moved it is written where it will be.
+        zone = zones.of_host(session, instance.target_host_id or instance.host_id)
     files = {
         "openstack/latest/meta_data.json": _json(_meta_data(instance, zone)),
         "openstack/latest/network_data.json": _json(_network_data(session, ports)),

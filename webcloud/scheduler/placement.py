@@ -57,10 +57,12 @@ class Decision:
     """Passed hosts first, best first; then the refused ones by name.
 
     ``why_none`` is one sentence for people, naming no host; "" when a host passed.
+    ``zone`` is that of the host whose room was claimed, once it was.
     """
 
     verdicts: tuple[Verdict, ...]
     why_none: str = ""
+    zone: str = ""
 
     @property
     def ranking(self) -> tuple[str, ...]:

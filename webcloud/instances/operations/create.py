@@ -28,6 +28,8 @@ from webcloud.instances.operations.power_steps import (
 from webcloud.instances.operations.unplug import absent_parts
 from webcloud.words import mark
 
+# The host that was chosen and its zone, which the config drive names.
+ZONE = "zone"
 FELL_SILENT = mark(
     "Its host stopped answering while it was being created, and was not back in time. "
     "What was begun there is removed when you delete it."
@@ -44,7 +46,7 @@ def place(run: Run) -> Done | Wait:
     )
     if instance.host_id is None:
         raise placing.no_host(instance, decision, run.now)
-    return Done()
+    return Done({ZONE: {instance.host_id: decision.zone}})
 
 
 def leave_host(run: Run) -> Done | Wait:
@@ -95,7 +97,9 @@ def _parts(run: Run) -> dict[str, Any]:
         "image": spec.image_command(run.session, instance),
         **network_parts(run, ports),
         "disk": spec.disk_command(instance),
-        "config_drive": spec.config_drive_command(run.session, instance, ports),
+        "config_drive": spec.config_drive_command(
+            run.session, instance, ports, zone=run.state.get(ZONE, {}).get(instance.host_id)
+        ),
         "domain": EnsureRunning(spec.domain(run.session, instance, ports)),
     }
 
