@@ -19,6 +19,7 @@ FAULTS: Mapping[str, str] = MappingProxyType(
     {
         "missing": mark("Field required"),
         "string_type": mark("Input should be a valid string"),
+        "string_too_short": mark("String should have at least 1 character"),
         "string_too_long": mark("String should have at most {max_length} characters"),
         "string_pattern_mismatch": mark("String should match pattern '{pattern}'"),
         "int_type": mark("Input should be a valid integer"),
@@ -35,7 +36,6 @@ FAULTS: Mapping[str, str] = MappingProxyType(
         "literal_error": mark("Input should be {expected}"),
     }
 )
-EMPTY = mark("String should have at least 1 character")
 
 
 def wrong(message: str) -> PydanticCustomError:
@@ -49,14 +49,12 @@ def said_of(fault: ErrorDetails) -> str:
     reason = values.get("reason")
     if isinstance(reason, Said):
         return reason
-    for message in (FAULTS.get(fault["type"]), EMPTY):
-        # Only what comes out as pydantic has it: a version that says more is not cut short.
-        if message is not None and _fits(message, values) == fault["msg"]:
-            return say(message, **values)
-    return fault["msg"]
+    message = FAULTS.get(fault["type"], "")
+    # Only what comes out as pydantic has it: a version that says more is not cut short.
+    return say(message, **values) if _filled(message, values) == fault["msg"] else fault["msg"]
 
 
-def _fits(message: str, values: Mapping[str, object]) -> str:
+def _filled(message: str, values: Mapping[str, object]) -> str:
     try:
         return message.format_map(values)
     except KeyError:

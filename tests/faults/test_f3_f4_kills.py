@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from agents.dispatch import Handler, Task
+from tests.faults import mishaps
 from tests.faults.cases import every_step
 from tests.support.file_faults import file_faults
 from tests.support.operations import Factory, carry_on, check, drive
@@ -60,20 +61,7 @@ def test_an_agent_that_is_killed_at_each_effect_goes_on_from_its_journal(
     operation: type[Operation], factory: Factory, step: str, cloud: SmallCloud
 ) -> None:
     given = factory(cloud)
-    killed: set[tuple[str, str]] = set()
-    for host in cloud.hosts:
-
-        def die_twice(handler: Handler, order: Any, task: Task, host: Any = host) -> dict[str, Any]:
-            if task.command.step.startswith(step) and task.command.generation:
-                for moment in ("before", "after"):
-                    if (task.command.id, moment) not in killed:
-                        killed.add((task.command.id, moment))
-                        if moment == "after":
-                            handler(order, task)
-                        host.die()
-            return handler(order, task)
-
-        host.around = die_twice
+    mishaps.agents_die_at_each_effect(cloud, step)
     row = drive(cloud.database, given)
     check(cloud, row, given, status="done")
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import signal
 
+from tests.faults import mishaps
 from tests.faults.cases import every_step
 from tests.support.operations import (
     Factory,
@@ -19,14 +20,11 @@ from tests.support.operations import (
     drive,
     look,
     replaced,
-    take_over,
 )
 from tests.support.small_cloud import SmallCloud
 from tests.support.step_faults import fail_after
 from tests.support.worker_process import Order, Workers
-from webcloud.conductor import failures, steps, taking
 from webcloud.conductor.leases import Lease
-from webcloud.conductor.models import OperationRow
 from webcloud.conductor.operation import Operation
 
 
@@ -37,19 +35,9 @@ def test_a_worker_that_wakes_too_late_writes_nothing(
     given = factory(cloud)
     zombies: list[Lease] = []
 
-    def freeze_and_wake(row: OperationRow, lease: Lease | None) -> None:
-        if lease is None:
-            for zombie in zombies:
-                wake(cloud, zombie)
-        elif row.step == step and not zombies:
-            # This turn's worker freezes here; the one that goes on has its own lease.
-            zombies.append(Lease(**vars(lease)))
-            take_over(cloud.database, lease)
-            wake(cloud, zombies[0])
-
-    row = drive(cloud.database, given, moment=freeze_and_wake)
+    row = drive(cloud.database, given, moment=mishaps.freezing(cloud, step, zombies))
     assert zombies
-    wake(cloud, zombies[0])
+    mishaps.wake(cloud, zombies[0])
     check(cloud, row, given, status="done")
 
 
@@ -92,12 +80,3 @@ def test_a_process_that_is_frozen_beyond_its_lease_writes_nothing(
     assert worker.happened(lambda: None) == {"exit": 0}
     assert cloud.rows() == before
     check(cloud, row, given, status="done")
-
-
-def wake(cloud: SmallCloud, zombie: Lease) -> None:
-    """Everything a worker may do with a lease; nothing may come of it."""
-    before = cloud.rows()
-    assert steps.execute(cloud.database, zombie) is False
-    assert failures.handle(cloud.database, zombie, RuntimeError("late")) is False
-    taking.hand_back(cloud.database, zombie)
-    assert cloud.rows() == before

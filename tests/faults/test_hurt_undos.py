@@ -12,14 +12,11 @@ import signal
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import pytest
 
-from agents.dispatch import Handler, Task
+from tests.faults import mishaps
 from tests.faults.cases import every_undo
-from tests.faults.test_f5_lost_replies import EVERY, Change, Send
-from tests.faults.test_f6_zombies import wake
 from tests.support.operations import (
     Factory,
     carry_on,
@@ -27,11 +24,9 @@ from tests.support.operations import (
     check_slate,
     drive,
     replaced,
-    take_over,
 )
 from tests.support.small_cloud import SmallCloud
 from tests.support.step_faults import fail_after
-from tests.support.stepped_host import Answer, SteppedHost, Wire
 from tests.support.worker_process import MOMENTS, Order, Workers
 from webcloud.conductor import events, taking
 from webcloud.conductor.leases import Lease
@@ -80,20 +75,7 @@ def test_an_agent_that_is_killed_at_each_effect_of_an_undo_goes_on_from_its_jour
     operation: type[Operation], factory: Factory, step: str, cloud: SmallCloud
 ) -> None:
     given = factory(cloud)
-    killed: set[tuple[str, str]] = set()
-    for host in cloud.hosts:
-
-        def die_twice(handler: Handler, order: Any, task: Task, host: Any = host) -> dict[str, Any]:
-            if task.command.step.startswith(f"undo:{step}"):
-                for moment in ("before", "after"):
-                    if (task.command.id, moment) not in killed:
-                        killed.add((task.command.id, moment))
-                        if moment == "after":
-                            handler(order, task)
-                        host.die()
-            return handler(order, task)
-
-        host.around = die_twice
+    killed = mishaps.agents_die_at_each_effect(cloud, f"undo:{step}")
     with failing_at_its_end(operation):
         row = drive(cloud.database, given)
     begun = {command.step for host in cloud.hosts for command in host.begun}
@@ -106,33 +88,13 @@ def test_lost_and_repeated_messages_change_nothing_in_an_undo(
     operation: type[Operation], factory: Factory, step: str, cloud: SmallCloud
 ) -> None:
     given = factory(cloud)
-    left: dict[tuple[str, str], list[Change]] = {}
-    standing = [""]
-
-    def faulty(host: SteppedHost) -> Wire:
-        for path, change in EVERY:
-            left.setdefault((host.name, path), []).append(change)
-
-        def wire(_method: str, path: str, send: Send) -> Answer:
-            faults = left.get((host.name, path), [])
-            if standing[0] != f"undo:{step}" or not faults:
-                return send()
-            return faults.pop(0)(send)
-
-        return wire
-
-    def follow(row: OperationRow, _lease: Lease | None) -> None:
-        standing[0] = events.step_of(row) if row.finished_at is None else ""
-
-    for host in cloud.hosts:
-        host.wire = faulty(host)
+    messages = mishaps.Messages(cloud, f"undo:{step}")
     with failing_at_its_end(operation):
-        row = drive(cloud.database, given, moment=follow)
+        row = drive(cloud.database, given, moment=messages.follow)
     effects = Counter(command.id for host in cloud.hosts for command in host.begun)
     assert set(effects.values()) <= {1}, "the journal did not answer a repeat"
     asked = any(each.step.startswith(f"undo:{step}") for host in cloud.hosts for each in host.begun)
-    used = len(cloud.hosts) * len(EVERY) - sum(len(faults) for faults in left.values())
-    assert used > 0 or not asked, "no message was hurt"
+    assert messages.used > 0 or not asked, "no message was hurt"
     check(cloud, row, given, status="failed")
 
 
@@ -143,19 +105,10 @@ def test_a_worker_that_wakes_too_late_in_an_undo_writes_nothing(
     given = factory(cloud)
     zombies: list[Lease] = []
 
-    def freeze_and_wake(row: OperationRow, lease: Lease | None) -> None:
-        if lease is None:
-            for zombie in zombies:
-                wake(cloud, zombie)
-        elif events.step_of(row) == f"undo:{step}" and not zombies:
-            zombies.append(Lease(**vars(lease)))
-            take_over(cloud.database, lease)
-            wake(cloud, zombies[0])
-
     with failing_at_its_end(operation):
-        row = drive(cloud.database, given, moment=freeze_and_wake)
+        row = drive(cloud.database, given, moment=mishaps.freezing(cloud, f"undo:{step}", zombies))
         assert zombies
-        wake(cloud, zombies[0])
+        mishaps.wake(cloud, zombies[0])
     check(cloud, row, given, status="failed")
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from tests.instances.played import BUILT, TwoHosts, existing
 from tests.support.operations import Scenario, drive
@@ -26,7 +26,6 @@ from webcloud.instances import leftovers, moving, queries, reconcile, service, s
 from webcloud.instances.models import Instance, Leftover, Placement
 
 LONG_AGO = timedelta(minutes=5)
-UNNOTICED = {"synchronize_session": False}
 
 
 @dataclass
@@ -105,20 +104,6 @@ def rooms(app: object, tmp_path_factory: pytest.TempPathFactory) -> Database:
 @pytest.fixture
 def two(rooms: Database) -> Two:
     return make(rooms, "running")
-
-
-def test_a_move_begins_where_the_instance_is_not_where_it_was_when_it_was_read(two: Two) -> None:
-    with two.database.transaction() as session:
-        instance = session.get_one(Instance, two.instance_id)
-        # Another move has ended meanwhile.
-        there = {"host_id": two.hosts.target_id, "boot": instance.boot + 5}
-        session.execute(
-            update(Instance), [{"id": instance.id, **there}], execution_options=UNNOTICED
-        )
-        session.execute(update(Host).values(last_seen_at=now()), execution_options=UNNOTICED)
-        operation_id = moving.begin(session, two.operator, instance)
-        given = session.get_one(OperationRow, operation_id).params
-    assert (given["source_host_id"], given["boot"]) == (there["host_id"], there["boot"])
 
 
 def test_a_moved_instance_keeps_its_addresses_and_its_quota(two: Two) -> None:

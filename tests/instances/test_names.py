@@ -11,21 +11,18 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from tests.instances.played import accept, furnish
 from tests.support.databases import KINDS, Servers, with_every_table
 from tests.support.rooms import fresh_database
 from webcloud.config import Config
-from webcloud.db import Database, now
-from webcloud.errors import Conflict, NotFound
+from webcloud.db import Database
+from webcloud.errors import Conflict
 from webcloud.identity.callers import Caller
 from webcloud.instances import names, queries, service
 from webcloud.instances.forms import NewInstance
 from webcloud.instances.models import Instance
-
-UNNOTICED = {"synchronize_session": False}
 
 
 @pytest.fixture
@@ -75,18 +72,6 @@ def test_renaming_to_a_taken_name_is_refused_and_to_its_own_is_not(rooms: Databa
     accept(rooms, caller, image_id)
     with pytest.raises(Conflict), rooms.transaction() as session:
         rename(session, "db1")
-
-
-def test_a_rename_that_another_request_has_done_already_changes_nothing(rooms: Database) -> None:
-    caller, image_id = furnish(rooms)
-    instance_id, _ = accept(rooms, caller, image_id)
-    with rooms.transaction() as session:
-        instance = session.get_one(Instance, instance_id)
-        session.execute(update(Instance).values(name="db2"), execution_options=UNNOTICED)
-        service.rename(session, caller, instance, name="db2")
-        session.execute(update(Instance).values(deleted_at=now()), execution_options=UNNOTICED)
-        with pytest.raises(NotFound):
-            service.rename(session, caller, instance, name="db3")
 
 
 @pytest.mark.parametrize("verb", ["create", "rename"])

@@ -64,6 +64,15 @@ def known(furnished: Furnished, instance_id: str) -> dict[str, str]:
     return {"instance_id": instance_id, "server_id": instance_id, "host_id": furnished.host_id}
 
 
+def carry_out(database: Database, count: int) -> None:
+    """One worker's turn at each of so many operations."""
+    for _ in range(count):
+        lease = taking.claim(database, "test")
+        assert lease is not None
+        while steps.execute(database, lease):
+            pass
+
+
 def damage(database: Database, statement: str) -> None:
     broken = "not json" if database.is_sqlite else "[]"
     with database.transaction() as session:
@@ -115,11 +124,7 @@ def test_a_damaged_operation_is_set_aside_with_an_alarm_and_others_are_carried_o
         if name == "bad":
             damage(database, DAMAGES[what])
     bad, good = ids
-    for _ in range(2):
-        lease = taking.claim(database, "test")
-        assert lease is not None
-        while steps.execute(database, lease):
-            pass
+    carry_out(database, 2)
     with database.reading() as session:
         why = session.scalar(select(OperationRow.why).where(OperationRow.id == bad))
         assert str(why).startswith("isolated: ")
@@ -138,11 +143,7 @@ def test_an_operation_whose_times_are_damaged_is_carried_out_with_all_others(
             starting.start(session, CreateInstance, subject_id=instance.id, params={})
     damage(database, DAMAGED_TIMES[f"operation.{column}"])
     assert len(taking.due(database, 5)) == 2
-    for _ in range(2):
-        lease = taking.claim(database, "test")
-        assert lease is not None
-        while steps.execute(database, lease):
-            pass
+    carry_out(database, 2)
     with database.reading() as session:
         assert set(session.scalars(select(OperationRow.step))) == {"copy_image"}
 

@@ -127,9 +127,8 @@ def place(session: Session, instance: Instance, *, at: datetime, host_id: str = 
     request = request_for(session, instance, host_id=host_id)
     hosts = candidates.read(session, request)
     decision = claim(session, instance, judge(request, hosts))
-    for each in hosts:
-        if each.host_id == instance.host_id:
-            decision = replace(decision, zone=each.zone)
+    zone = next((each.zone for each in hosts if each.host_id == instance.host_id), "")
+    decision = replace(decision, zone=zone)
     keep(session, instance.id, decision, at=at, host_id=instance.host_id)
     return decision
 

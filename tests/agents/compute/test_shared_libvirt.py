@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
 
 import pytest
 
@@ -12,21 +11,13 @@ from agents.compute.domain_xml import GuestFiles, HostFacts
 from agents.compute.metadata import NAMESPACE, parse
 from agents.compute.states import DomainWatcher, sort_domains
 from agents.errors import AgentError
-from agents.libvirt_host import TEST, LibvirtHost
+from agents.libvirt_host import LibvirtHost
 from agents.wire.commands import Domain
+from tests.support.two_agents import hosts
+
+__all__ = ["hosts"]
 
 FACTS, FILES = HostFacts("test", "x86_64"), GuestFiles("/nowhere/disk", "/nowhere/console.log")
-
-
-@pytest.fixture
-def hosts() -> Iterator[tuple[LibvirtHost, LibvirtHost]]:
-    """Two agents' connections; the test driver's domains are shared in one process."""
-    pair = tuple(LibvirtHost(TEST, lambda _id: None, str(uuid.uuid4())) for _ in range(2))
-    for host in pair:
-        host.start()
-    yield pair[0], pair[1]
-    for host in pair:
-        host.stop()
 
 
 def guest_of(host: LibvirtHost, boot: int = 1) -> Domain:

@@ -14,9 +14,12 @@ from agents import survey
 from agents.compute import definitions
 from agents.compute.domain_xml import GuestFiles, HostFacts, build
 from agents.errors import AgentError
-from agents.libvirt_host import TEST, Guest, LibvirtHost
+from agents.libvirt_host import Guest, LibvirtHost
 from agents.network.networks import Networks
 from agents.wire.commands import Domain, Interface, tap_name
+from tests.support.two_agents import hosts
+
+__all__ = ["hosts"]
 
 PORT, BRIDGE = "0123abcd-e990-4000-8000-000000000000", "br0123abcde99"
 TAP = tap_name(PORT)
@@ -60,17 +63,6 @@ def while_it_waits(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], No
         monkeypatch.setattr(survey.time, "sleep", lambda _seconds: what())
 
     return happens
-
-
-@pytest.fixture(scope="module")
-def hosts() -> Iterator[tuple[LibvirtHost, LibvirtHost]]:
-    """Two agents' connections; the test driver's domains are shared in one process."""
-    pair = tuple(LibvirtHost(TEST, lambda _id: None, str(uuid.uuid4())) for _ in range(2))
-    for host in pair:
-        host.start()
-    yield pair[0], pair[1]
-    for host in pair:
-        host.stop()
 
 
 @pytest.fixture
