@@ -97,6 +97,21 @@ def test_a_zone_is_kept_to(
     assert (shown["OS-EXT-AZ:availability_zone"], shown["pinned_availability_zone"]) == ("z1", "z1")
 
 
+def test_the_chosen_hosts_zone_is_known_although_nobody_asked_for_one(
+    compute: Compute,
+    three: dict[str, str],
+    furnished: Furnished,
+    database: Database,
+    settings: None,
+) -> None:
+    """The config drive names it; what is written there is not read from the host again."""
+    answer = ask(compute, furnished.image_id)
+    with database.transaction() as session:
+        instance = session.get_one(Instance, answer.json["server"]["id"])
+        decision = placing.place(session, instance, at=now())
+        assert (name_of(session, instance.host_id), decision.zone) == ("n3", "z1")
+
+
 @pytest.mark.parametrize("wish", ["z1:n3", ":n3", "z1:n3:n3", "z1::n3"])
 def test_an_operator_may_name_the_host(
     wish: str, operator: Compute, three: dict[str, str], furnished: Furnished, database: Database

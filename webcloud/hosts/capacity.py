@@ -72,15 +72,16 @@ def room_of(host: Host) -> tuple[Room, Room]:
 def room(values: Sequence[Any]) -> tuple[Room, Room]:
     """The same from the values of COLUMNS."""
     vcpus, memory_mb, disk_total, disk_free, cpu, memory, disk, *allocated = values
-    times = _defaults.disk if disk is None else disk
-    total = Room(
-        int(vcpus * (_defaults.cpu if cpu is None else cpu)),
-        int(memory_mb * (_defaults.memory if memory is None else memory)),
-        int(disk_total // GIB * times),
-    )
+    usual_cpu, usual_memory, usual_disk = _defaults
+    times = usual_disk if disk is None else disk
+    all_vcpus = int(vcpus * (usual_cpu if cpu is None else cpu))
+    all_memory = int(memory_mb * (usual_memory if memory is None else memory))
+    all_disk = int(disk_total // GIB * times)
     really = int(disk_free // GIB * max(times, 1.0)) if disk_free >= least_free(disk_total) else 0
-    free_disk = min(total[2] - allocated[2], really)
-    return total, Room(total[0] - allocated[0], total[1] - allocated[1], free_disk)
+    used_vcpus, used_memory, used_disk = allocated
+    free_disk = min(all_disk - used_disk, really)
+    free = Room(all_vcpus - used_vcpus, all_memory - used_memory, free_disk)
+    return Room(all_vcpus, all_memory, all_disk), free
 
 
 def least_free(disk_total: int) -> int:
