@@ -29,10 +29,10 @@ def ensure_no_guest_filter(bridge: str) -> None:
 
 
 def filtered_bridges(loaded: nft.Ruleset) -> frozenset[str]:
-    """The bridges that are under the whole set of rules; none when a rule is missing."""
-    wanted = {"input": len(_input_rules()), "forward": len(_forward_rules())}
-    if any(loaded.rules("inet", TABLE, chain) != count for chain, count in wanted.items()):
-        return frozenset()
+    """The bridges that are under the whole set of rules; none when a rule is not as it was."""
+    for chain, rules in _RULES.items():
+        if loaded.marks("inet", TABLE, chain) != [nft.mark(each) for each in rules()]:
+            return frozenset()
     looped = {
         pair["concat"][0] for pair in loaded.elements("inet", TABLE, _LOOPS) if "concat" in pair
     }
@@ -55,27 +55,26 @@ def _foundation() -> list[nft.Statement]:
         commands.append(
             {"add": {"set": {"family": "inet", "table": TABLE, "name": name, "type": kind}}}
         )
-    for hook in ("input", "forward"):
+    for hook, rules in _RULES.items():
         chain = {"family": "inet", "table": TABLE, "name": hook}
         commands.append({"add": {"chain": {**chain, "type": "filter", "hook": hook, "prio": 0}}})
         commands.append({"flush": {"chain": chain}})
-    commands += [_input(expressions) for expressions in _input_rules()]
-    commands += [
-        nft.rule("inet", TABLE, "forward", expressions) for expressions in _forward_rules()
-    ]
+        commands += [nft.rule("inet", TABLE, hook, expressions) for expressions in rules()]
     return commands
 
 
 def _input_rules() -> list[list[Any]]:
     accept, drop = {"accept": None}, {"drop": None}
+    from_guests = nft.match(nft.meta("iifname"), f"@{_BRIDGES}")
     established = nft.match({"ct": {"key": "state"}}, ["established", "related"], "in")
-    return [
+    allowed = [
         [established, accept],
         [nft.match(nft.payload("udp", "dport"), {"set": [53, 67]}), accept],
         [nft.match(nft.payload("tcp", "dport"), 53), accept],
         [nft.match(nft.payload("icmp", "type"), "echo-request"), accept],
         [drop],
     ]
+    return [[from_guests, *expressions] for expressions in allowed]
 
 
 def _forward_rules() -> list[list[Any]]:
@@ -90,9 +89,8 @@ def _forward_rules() -> list[list[Any]]:
     ]
 
 
-def _input(expressions: list[Any]) -> nft.Statement:
-    from_guests = nft.match(nft.meta("iifname"), f"@{_BRIDGES}")
-    return nft.rule("inet", TABLE, "input", [from_guests, *expressions])
+# What each chain holds, by the hook that it is named after.
+_RULES = {"input": _input_rules, "forward": _forward_rules}
 
 
 def _elements(verb: str, bridge: str, nat: bool) -> list[nft.Statement]:

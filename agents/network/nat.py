@@ -20,7 +20,6 @@ def table_name(network_id: str) -> str:
 def ensure_nat(network_id: str, bridge: str, cidr: IPv4Network) -> None:
     """Masquerade what leaves the network by another device. Raises AgentError."""
     table = {"family": "ip", "name": table_name(network_id)}
-    inside = nft.prefix(str(cidr.network_address), cidr.prefixlen)
     nft.apply(
         [
             {"add": {"table": table}},
@@ -39,17 +38,7 @@ def ensure_nat(network_id: str, bridge: str, cidr: IPv4Network) -> None:
                     }
                 }
             },
-            nft.rule(
-                "ip",
-                table["name"],
-                "postrouting",
-                [
-                    nft.match(nft.payload("ip", "saddr"), inside),
-                    nft.match(nft.payload("ip", "daddr"), inside, "!="),
-                    nft.match(nft.meta("oifname"), bridge, "!="),
-                    {"masquerade": None},
-                ],
-            ),
+            nft.rule("ip", table["name"], "postrouting", _masquerade(bridge, cidr)),
         ]
     )
 
@@ -59,6 +48,19 @@ def ensure_no_nat(network_id: str) -> None:
     nft.apply([{"add": {"table": table}}, {"delete": {"table": table}}])
 
 
-def masquerades(loaded: nft.Ruleset, network_id: str) -> bool:
-    """Whether the network's rule is loaded."""
-    return loaded.rules("ip", table_name(network_id), "postrouting") == 1
+def is_whole(
+    loaded: nft.Ruleset, network_id: str, bridge: str, cidr: IPv4Network, *, wanted: bool
+) -> bool:
+    """Whether the network's rule is loaded as it is to be, and no other; or none, as wanted."""
+    rules = [nft.mark(_masquerade(bridge, cidr))] if wanted else []
+    return loaded.marks("ip", table_name(network_id), "postrouting") == rules
+
+
+def _masquerade(bridge: str, cidr: IPv4Network) -> list[nft.Statement]:
+    inside = nft.prefix(str(cidr.network_address), cidr.prefixlen)
+    return [
+        nft.match(nft.payload("ip", "saddr"), inside),
+        nft.match(nft.payload("ip", "daddr"), inside, "!="),
+        nft.match(nft.meta("oifname"), bridge, "!="),
+        {"masquerade": None},
+    ]

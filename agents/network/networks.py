@@ -141,7 +141,13 @@ class Networks:
         return (
             network.bridge in firewall.filtered_bridges(loaded)
             and nat_wanted is network.nat
-            and nat.masquerades(loaded, network.network_id) is network.nat
+            and nat.is_whole(
+                loaded,
+                network.network_id,
+                network.bridge,
+                ipaddress.IPv4Network(network.cidr),
+                wanted=network.nat,
+            )
         )
 
     def _unplugged(self, network: EnsureNetwork) -> list[str]:

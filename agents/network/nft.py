@@ -1,11 +1,14 @@
 """nftables, spoken in JSON: one transaction per call, all of it or nothing.
 
 Small builders for the expressions that ``nat`` and ``firewall`` need, and the
-one place that runs ``nft``.  Format: libnftables-json(5).
+one place that runs ``nft``.  Each rule carries a mark of what it says as its
+comment: what nft lists is the same in other words, and other with each version,
+so that a rule is known again by its mark.  Format: libnftables-json(5).
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import Any
 
@@ -38,14 +41,15 @@ class Ruleset:
     def __init__(self) -> None:
         self._objects = listing("ruleset")
 
-    def rules(self, family: str, table: str, chain: str) -> int:
-        """How many rules the chain has; 0 also when there is no such chain."""
+    def marks(self, family: str, table: str, chain: str) -> list[str]:
+        """The marks of the chain's rules in order, "" for one without; none without the chain."""
         wanted = {"family": family, "table": table, "chain": chain}
-        return sum(
-            all(item["rule"].get(key) == value for key, value in wanted.items())
+        return [
+            item["rule"].get("comment", "")
             for item in self._objects
             if "rule" in item
-        )
+            and all(item["rule"].get(key) == value for key, value in wanted.items())
+        ]
 
     def elements(self, family: str, table: str, name: str) -> list[Any]:
         """The elements of a set; none when there is no such set."""
@@ -58,9 +62,13 @@ class Ruleset:
 
 
 def rule(family: str, table: str, chain: str, expressions: list[Statement]) -> Statement:
-    return {
-        "add": {"rule": {"family": family, "table": table, "chain": chain, "expr": expressions}}
-    }
+    body = {"family": family, "table": table, "chain": chain, "expr": expressions}
+    return {"add": {"rule": {**body, "comment": mark(expressions)}}}
+
+
+def mark(expressions: list[Statement]) -> str:
+    """What tells a rule with these expressions from any other."""
+    return hashlib.sha256(json.dumps(expressions, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def match(left: Any, right: Any, op: str = "==") -> Statement:

@@ -22,6 +22,10 @@ from agents.wire.reports import Repair
 from tests.support.netns import NetnsGuest
 
 
+def masquerading(network: EnsureNetwork) -> list[str]:
+    return nft.Ruleset().marks("ip", nat.table_name(network.network_id), "postrouting")
+
+
 class Bench:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -153,7 +157,7 @@ def test_a_changed_description_is_taken_over(bench: Bench) -> None:
     )
     bench.networks.ensure(changed)
     assert bridges._address_of(network.bridge) == (f"{third}.2", "255.255.255.128")
-    assert not nat.masquerades(nft.Ruleset(), network.network_id)
+    assert masquerading(network) == []
     assert network.bridge not in firewall.nat_bridges(nft.Ruleset())
     assert bench.networks.ruled() == (network.network_id,)
     assert bench.networks.repair() == []
@@ -217,13 +221,18 @@ def test_a_tap_that_is_on_another_bridge_is_left_there(bench: Bench) -> None:
         "flush chain inet webcloud forward",
         "delete element inet webcloud bridges { BRIDGE }",
         "delete element inet webcloud nat_bridges { BRIDGE }",
+        "add rule ip NAT postrouting accept",
+        "insert rule inet webcloud input accept",
+        "replace rule ip NAT postrouting handle RULE ip saddr 10.0.0.0/8 masquerade",
     ],
 )
-def test_rules_that_somebody_removed_are_loaded_again(bench: Bench, broken: str) -> None:
+def test_rules_that_somebody_removed_or_changed_are_loaded_again(bench: Bench, broken: str) -> None:
     network = bench.network()
     assert bench.networks.ruled() == (network.network_id,)
-    command = broken.replace("NAT", nat.table_name(network.network_id))
-    command = command.replace("BRIDGE", network.bridge)
+    table = nat.table_name(network.network_id)
+    command = broken.replace("NAT", table).replace("BRIDGE", network.bridge)
+    for item in nft.listing(f"table ip {table}"):
+        command = command.replace("RULE", str(item.get("rule", {}).get("handle", "RULE")))
     subprocess.run(["nft", command], check=True)
     assert bench.networks.ruled() == ()
     assert Repair("rules", network.network_id) in bench.networks.repair()
@@ -259,7 +268,7 @@ def test_a_removed_network_leaves_nothing(bench: Bench) -> None:
     bench.networks.ensure_absent(network.network_id)
     assert not folder.exists()
     assert not bridges.exists(network.bridge)
-    assert not nat.masquerades(nft.Ruleset(), network.network_id)
+    assert masquerading(network) == []
     assert pid is not None
     # It has ended; whether init has buried it yet is no concern of ours.
     assert dhcp._command_line(pid) == []
