@@ -7,7 +7,6 @@ down, copied and started again, with the same addresses.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
@@ -17,7 +16,6 @@ from webcloud.conductor import queries as operations
 from webcloud.errors import Conflict, Forbidden, NoCapacity
 from webcloud.hosts import presence
 from webcloud.hosts import queries as hosts
-from webcloud.hosts.capacity import Room
 from webcloud.hosts.models import Host
 from webcloud.identity.callers import Caller
 from webcloud.images.models import Image
@@ -25,6 +23,7 @@ from webcloud.instances import beginning, queries, states, targets
 from webcloud.instances.models import Instance
 from webcloud.instances.operations.move import MoveInstance
 from webcloud.instances.operations.power_steps import GRACE_SECONDS
+from webcloud.instances.targets import Supposed
 from webcloud.scheduler.placement import Decision
 from webcloud.words import mark, say, word
 
@@ -56,28 +55,21 @@ class PlannedMove:
 def plan(session: Session, host: Host) -> list[PlannedMove]:
     """For each instance on the host, by name, where it would go if all were moved now.
 
-    Room that one of them would take is not offered to the next.
+    Each is looked at as those before it would have left the hosts and their server groups.
     """
-    taken: dict[str, Room] = {}
+    supposed = Supposed()
     moves = []
     for instance in sorted(queries.on_host(session, host.id), key=lambda each: each.name):
-        move = planned(session, instance, taken)
+        move = planned(session, instance, supposed)
         if move.target is not None:
-            before = taken.get(move.target.id, Room(0, 0, 0))
-            taken[move.target.id] = Room(
-                before.vcpus + instance.vcpus,
-                before.memory_mb + instance.memory_mb,
-                before.disk_gb + instance.disk_gb,
-            )
+            supposed.add(instance, move.target.id)
         moves.append(move)
     return moves
 
 
-def planned(
-    session: Session, instance: Instance, taken: Mapping[str, Room] | None = None
-) -> PlannedMove:
-    """What would happen to this one instance; ``taken`` is room that others will have."""
-    decision = targets.decide(session, instance, taken=taken)
+def planned(session: Session, instance: Instance, supposed: Supposed | None = None) -> PlannedMove:
+    """What would happen to this one instance, once others are where they are ``supposed``."""
+    decision = targets.decide(session, instance, supposed=supposed)
     why: str = _refusal(session, instance)
     if not why and not decision.ranking:
         why = targets.why_none(decision)

@@ -8,9 +8,12 @@ once, when the application is built.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
+from types import MappingProxyType
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -51,14 +54,24 @@ def property_of(image: Image | None, names: tuple[str, ...]) -> str:
     return next((str(properties[name]) for name in names if properties.get(name)), "")
 
 
-def request_for(session: Session, instance: Instance, *, host_id: str = "") -> Request:
-    """What an instance that exists needs now; ``host_id`` when an operator named a host."""
+def request_for(
+    session: Session,
+    instance: Instance,
+    *,
+    host_id: str = "",
+    supposed: Mapping[str, str] = MappingProxyType({}),
+) -> Request:
+    """What an instance that exists needs now; ``host_id`` when an operator named a host.
+
+    ``supposed`` says where other instances count, by id, if not where they are.
+    """
     return request(
         session,
         instance,
         session.get(Image, instance.image_id),
         replace(wishes.kept_with(session, instance), host_id=host_id),
         besides=instance.id,
+        supposed=supposed,
     )
 
 
@@ -69,6 +82,7 @@ def request(
     wanted: Wishes,
     *,
     besides: str = "",
+    supposed: Mapping[str, str] = MappingProxyType({}),
 ) -> Request:
     """What an instance of this size needs; ``besides`` is its own id, when it has one."""
     return Request(
@@ -80,9 +94,9 @@ def request(
         hypervisor=property_of(image, HYPERVISOR),
         zone=wanted.zone,
         aggregate_specs=wanted.aggregate_specs,
-        group=_group(session, wanted.group, besides),
-        same_hosts=_hosts_of(session, wanted.same_host),
-        different_hosts=_hosts_of(session, wanted.different_host),
+        group=_group(session, wanted.group, besides, supposed),
+        same_hosts=_hosts_of(session, wanted.same_host, supposed),
+        different_hosts=_hosts_of(session, wanted.different_host, supposed),
         host_id=wanted.host_id,
     )
 
@@ -164,28 +178,30 @@ def lock_group(session: Session, instance: Instance) -> None:
         )
 
 
-def _group(session: Session, group: ServerGroup | None, besides: str) -> Group | None:
+def _group(
+    session: Session, group: ServerGroup | None, besides: str, supposed: Mapping[str, str]
+) -> Group | None:
     if group is None:
         return None
     # One that is being moved counts where it will be.
     place = func.coalesce(Instance.target_host_id, Instance.host_id)
-    rows = session.execute(
-        select(place, func.count())
-        .where(
+    members = session.execute(
+        select(Instance.id, place).where(
             Instance.server_group_id == group.id,
             Instance.host_id.is_not(None),
             Instance.id != besides,
         )
-        .group_by(place)
     )
-    return Group(
-        group.policy, group.most_per_host or 1, {host: count for host, count in rows if host}
-    )
+    placed = Counter(supposed.get(member, host) for member, host in members)
+    return Group(group.policy, group.most_per_host or 1, placed)
 
 
-def _hosts_of(session: Session, instance_ids: tuple[str, ...]) -> frozenset[str] | None:
+def _hosts_of(
+    session: Session, instance_ids: tuple[str, ...], supposed: Mapping[str, str]
+) -> frozenset[str] | None:
     """The hosts where these instances are; None when none was named."""
     if not instance_ids:
         return None
-    query = select(Instance.host_id).where(Instance.id.in_(instance_ids))
-    return frozenset(host_id for host_id in session.scalars(query) if host_id)
+    query = select(Instance.id, Instance.host_id).where(Instance.id.in_(instance_ids))
+    found = [supposed.get(each, host_id) for each, host_id in session.execute(query)]
+    return frozenset(host_id for host_id in found if host_id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from sqlalchemy.orm import Session
 
@@ -19,21 +19,38 @@ from webcloud.words import Said, say
 GIB = 1024**3
 
 
+@dataclass
+class Supposed:
+    """Moves that are counted as made: where each instance is then, and what room it takes."""
+
+    places: dict[str, str] = field(default_factory=dict)
+    taken: dict[str, Room] = field(default_factory=dict)
+
+    def add(self, instance: Instance, host_id: str) -> None:
+        self.places[instance.id] = host_id
+        before = self.taken.get(host_id, Room(0, 0, 0))
+        self.taken[host_id] = Room(
+            before.vcpus + instance.vcpus,
+            before.memory_mb + instance.memory_mb,
+            before.disk_gb + instance.disk_gb,
+        )
+
+
 def decide(
     session: Session,
     instance: Instance,
     *,
     host_id: str = "",
-    taken: Mapping[str, Room] | None = None,
+    supposed: Supposed | None = None,
 ) -> Decision:
     """The other hosts, best first; only ``host_id`` when an operator named it.
 
-    ``taken`` is room that others are going to have, by host id.  The wishes the
-    instance was created with count now as well.
+    The wishes the instance was created with count now as well.
     """
-    request = placing.request_for(session, instance, host_id=host_id)
+    supposed = supposed or Supposed()
+    request = placing.request_for(session, instance, host_id=host_id, supposed=supposed.places)
     others = [
-        _less(each, (taken or {}).get(each.host_id))
+        _less(each, supposed.taken.get(each.host_id))
         for each in candidates.read(session, request)
         if each.host_id != instance.host_id
     ]
