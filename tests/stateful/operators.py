@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from tests.stateful.base import CHOICE, HOST, Base
 from webcloud.errors import Conflict
 from webcloud.hosts import queries, service
-from webcloud.instances import moving
+from webcloud.instances import draining, moving
 from webcloud.instances.models import Instance
+from webcloud.instances.operations.move import MoveInstance
 
 
 class Operators(Base):
-    """Quotas and flavors change, hosts close and open, instances are moved."""
+    """Quotas and flavors change, hosts close, are drained and open, instances are moved."""
 
     @rule(quota=st.integers(4, 12))
     def change_the_quota(self, quota: int) -> None:
@@ -46,15 +49,31 @@ class Operators(Base):
         for number in range(2):
             self._open(number, True)
 
-    def _open(self, number: int, wanted: bool) -> None:
-        name = self.world.hosts[number].name
+    @rule(number=HOST)
+    def drain_a_host(self, number: int) -> None:
+        self._count()
+        self._tell(number, draining.begin)
+        self.world.closed.add(self.world.hosts[number].name)
+        self.world.honest_trouble = True
+
+    @precondition(lambda self: self.world.closed)
+    @rule()
+    def drains_go_on(self) -> None:
+        self._count()
+        draining.step(self.world.cloud.database)
+        self.world.learn_of(MoveInstance.kind, "move")
+
+    def _tell(self, number: int, deed: Callable[..., object], *what: str) -> None:
         with self.world.cloud.database.transaction() as session:
             host = queries.get(session, self.world.hosts[number].id)
-            caller = self.world.caller(self.world.operator)
-            if wanted:
-                service.enable(session, caller, host)
-            else:
-                service.disable(session, caller, host, "testing")
+            deed(session, self.world.caller(self.world.operator), host, *what)
+
+    def _open(self, number: int, wanted: bool) -> None:
+        name = self.world.hosts[number].name
+        if wanted:
+            self._tell(number, service.enable)
+        else:
+            self._tell(number, service.disable, "testing")
         self.world.closed.discard(name) if wanted else self.world.closed.add(name)
         self.world.honest_trouble = self.world.honest_trouble or not wanted
 

@@ -167,12 +167,16 @@ class World:
             told = host.agent._survey()
             with contextlib.suppress(Unreachable, Refused):
                 host.agent.api.survey(SurveyReport("run", self.surveys, digest_of(told), 0.0, told))
+        self.learn_of(RepairInstance.kind, "repair")
+
+    def learn_of(self, kind: str, busy: str) -> None:
+        """What has been begun by the cloud itself."""
         with self.cloud.database.reading() as session:
-            repairs = select(OperationRow.subject_id).where(
-                OperationRow.kind == RepairInstance.kind, OperationRow.finished_at.is_(None)
+            begun = select(OperationRow.subject_id).where(
+                OperationRow.kind == kind, OperationRow.finished_at.is_(None)
             )
-            for instance_id in session.scalars(repairs):
-                self.instances[instance_id]["busy"] = "repair"
+            for instance_id in session.scalars(begun):
+                self.instances[instance_id]["busy"] = busy
 
     def leases_end(self) -> None:
         for operation_id in self.unfinished():
