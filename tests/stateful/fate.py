@@ -18,10 +18,12 @@ from webcloud.instances import reconcile
 class Fate(Base):
     """Mishaps, one at a time."""
 
-    @rule()
-    def some_work_is_done(self) -> None:
+    @rule(rounds=st.integers(1, 20))
+    def some_work_is_done(self, rounds: int) -> None:
+        """Enough, at times, that what was begun has ended and something else can begin."""
         self._count()
-        self.world.work()
+        for _ in range(rounds):
+            self.world.work()
 
     @precondition(lambda self: self.world.unfinished())
     @rule()

@@ -49,12 +49,15 @@ class Operators(Base):
         for number in range(2):
             self._open(number, True)
 
+    @precondition(lambda self: not self.world.closed and self.world.live())
     @rule(number=HOST)
     def drain_a_host(self, number: int) -> None:
         self._count()
+        self.world.drain()  # What is busy is not moved.
         self._tell(number, draining.begin)
         self.world.closed.add(self.world.hosts[number].name)
         self.world.honest_trouble = True
+        self.drains_go_on()
 
     @precondition(lambda self: self.world.closed)
     @rule()
@@ -77,9 +80,12 @@ class Operators(Base):
         self.world.closed.discard(name) if wanted else self.world.closed.add(name)
         self.world.honest_trouble = self.world.honest_trouble or not wanted
 
+    @precondition(lambda self: self.world.live())
     @rule(choice=CHOICE)
     def move_to_another_host(self, choice: int) -> None:
         self._count()
+        if not self.world.idle("running", "shutoff"):
+            self.world.drain()
         candidates = self.world.idle("running", "shutoff")
         if not candidates:
             return

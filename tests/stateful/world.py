@@ -134,8 +134,8 @@ class World:
         return None
 
     def work(self) -> None:
-        """One worker's turn at the oldest operation, and one round of every host."""
-        for operation_id in self.unfinished()[:1]:
+        """A worker's turn at every operation, and one round of every host."""
+        for operation_id in self.unfinished():
             turn(self.cloud.database, operation_id)
         self.cloud.round()
         self._learn()
