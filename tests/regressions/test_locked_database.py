@@ -14,6 +14,7 @@ from webcloud import db
 from webcloud.config import Config
 
 
+@pytest.mark.sqlite("only SQLite has one lock for everything, which another process can keep")
 def test_many_changes_against_a_locked_database_are_all_refused_soon(
     app: Flask, config: Config, member: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
