@@ -14,12 +14,13 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from tests.support import databases, extent, schemas, sharing
+from tests.support.compiled_routes import routes_compiled_once
 from tests.support.databases import KINDS, servers
 from tests.support.people import Person, make_person
 from webcloud.config import Config
 from webcloud.db import Database
 
-__all__ = ["servers"]
+__all__ = ["routes_compiled_once", "servers"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
