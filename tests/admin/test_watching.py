@@ -252,12 +252,12 @@ def test_repairs_are_noted_even_when_nothing_differs(watched: Watched) -> None:
 def test_pages_and_verify_say_the_same(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
     """One survey, looked at by both: the same lines."""
     from agents.wire import codec
-    from webcloud.hosts import commands
+    from webcloud.hosts import questions
 
     extra = {"taps": (), "stray_files": ("x",), "without_disk": (watched.instance_id,)}
     survey = replace(watched.survey, domains=(), **extra)
     watched.send(survey)
-    monkeypatch.setattr(commands, "query", lambda *_, **__: codec.encode(survey))
+    monkeypatch.setattr(questions, "query", lambda *_, **__: codec.encode(survey))
     lines = sorted(
         (each.invariant, each.subject, str(each.words)) for each in verify.run(watched.database)
     )

@@ -16,7 +16,7 @@ from tests.hosts.agents_edge import AgentSide, enrol
 from webcloud.audit.models import AuditEntry
 from webcloud.db import Database, new_id, now
 from webcloud.errors import Unavailable
-from webcloud.hosts import commands, observers, presence, queries, reconcile
+from webcloud.hosts import observers, presence, queries, questions, reconcile
 from webcloud.hosts.models import Host, HostCommand
 
 
@@ -195,7 +195,7 @@ def test_a_query_returns_what_the_host_answers(database: Database, agent: AgentS
     answers: list[dict[str, object]] = []
     asking = threading.Thread(
         target=lambda: answers.append(
-            commands.query(database, agent.host_id, ReadConsoleLog(new_id()), timeout=5)
+            questions.query(database, agent.host_id, ReadConsoleLog(new_id()), timeout=5)
         )
     )
     asking.start()
@@ -212,7 +212,7 @@ def test_a_query_to_a_silent_host_ends_in_a_clear_refusal(
     database: Database, agent: AgentSide
 ) -> None:
     with pytest.raises(Unavailable, match="does not answer"):
-        commands.query(database, agent.host_id, ReadConsoleLog(new_id()), timeout=0.05)
+        questions.query(database, agent.host_id, ReadConsoleLog(new_id()), timeout=0.05)
     assert agent.get("commands").json["commands"] == []
 
 
@@ -221,7 +221,7 @@ def test_a_query_that_the_host_cannot_answer_says_why(database: Database, agent:
 
     def ask() -> None:
         try:
-            commands.query(database, agent.host_id, ReadConsoleLog(new_id()), timeout=5)
+            questions.query(database, agent.host_id, ReadConsoleLog(new_id()), timeout=5)
         except Unavailable as error:
             failures.append(error.message)
 

@@ -17,7 +17,7 @@ from webcloud.conductor.models import OperationRow
 from webcloud.conductor.operation import Done, Run, Wait
 from webcloud.db import Database, new_id, now
 from webcloud.errors import Unavailable
-from webcloud.hosts import commands
+from webcloud.hosts import commands, questions
 from webcloud.hosts.models import HostCommand
 
 pytestmark = pytest.mark.usefixtures("own_kinds")
@@ -161,13 +161,13 @@ def test_a_query_with_progress_is_waited_for_without_spinning(
         return reading()
 
     def tell_progress() -> None:
-        for command_id in list(commands._answers):
-            commands.answered(command_id)
+        for command_id in list(questions._answers):
+            questions.answered(command_id)
 
     monkeypatch.setattr(database, "reading", counted)
     hint = threading.Timer(0.1, tell_progress)
     hint.start()
     with pytest.raises(Unavailable):
-        commands.query(database, agent.host_id, ReadConsoleLog(new_id()), timeout=0.4)
+        questions.query(database, agent.host_id, ReadConsoleLog(new_id()), timeout=0.4)
     hint.join()
     assert 1 < len(looks) < 5

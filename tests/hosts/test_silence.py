@@ -14,7 +14,7 @@ from tests.hosts.agents_edge import AgentSide, enrol
 from tests.support.rooms import add_host, fresh_database
 from webcloud.db import Database, now
 from webcloud.errors import Unavailable
-from webcloud.hosts import commands, events, hearing, presence, silence
+from webcloud.hosts import events, hearing, presence, questions, silence
 from webcloud.hosts.models import Host
 from webcloud.live import pings, publish, socket
 
@@ -112,10 +112,10 @@ def test_a_silent_host_is_not_asked_while_somebody_waits(app: Flask, database: D
     agent = silent(app, database)
     began = time.monotonic()
     with pytest.raises(Unavailable, match="not heard"):
-        commands.query(database, agent.host_id, ReadConsoleLog("x"), 60)
+        questions.query(database, agent.host_id, ReadConsoleLog("x"), 60)
     assert time.monotonic() - began < 30
     with pytest.raises(Unavailable, match="does not answer"):
-        commands.query(database, agent.host_id, ReadConsoleLog("x"), 0.1, even_if_silent=True)
+        questions.query(database, agent.host_id, ReadConsoleLog("x"), 0.1, even_if_silent=True)
 
 
 def silent(app: Flask, database: Database) -> AgentSide:

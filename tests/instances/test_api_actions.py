@@ -147,10 +147,10 @@ def test_the_console_log_is_read_from_the_host(
 def test_a_host_that_is_silent_is_unavailable_and_not_a_failure(
     compute: Compute, server_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from webcloud.hosts import commands
+    from webcloud.hosts import questions
 
-    waited = commands.query
-    monkeypatch.setattr(commands, "query", lambda *given: waited(*given, timeout=0.05))
+    waited = questions.query
+    monkeypatch.setattr(questions, "query", lambda *given: waited(*given, timeout=0.05))
     answer = act(compute, server_id, {"os-getConsoleOutput": {}})
     assert fault(answer)[:2] == ("serviceUnavailable", 503)
     assert answer.headers["Retry-After"]

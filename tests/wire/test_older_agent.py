@@ -18,7 +18,7 @@ from webcloud.admin import verify
 from webcloud.conductor import steps, taking
 from webcloud.db import Database
 from webcloud.errors import WebcloudError
-from webcloud.hosts import commands, enrolment
+from webcloud.hosts import enrolment, questions
 from webcloud.hosts.models import Host
 from webcloud.images.models import Image
 
@@ -94,5 +94,5 @@ def test_what_it_does_not_know_ends_with_words_on_what_to_update(
     with database.reading() as session:
         host_id = session.query(Host).one().id
     with pytest.raises(WebcloudError) as refusal:
-        commands.query(database, host_id, ReadConsoleLog(server))
+        questions.query(database, host_id, ReadConsoleLog(server))
     assert refusal.value.code == "agent_too_old"

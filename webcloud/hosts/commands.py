@@ -1,15 +1,12 @@
 """Gives hosts work and waits for their answers, without ever contacting one.
 
 A step calls ``ask``: the first time it writes the command and waits; when the
-host has reported, the same call returns the result.  ``query`` is for a web
-request that wants a short answer now (a console log); it must not be called
-inside a transaction, because it waits.
+host has reported, the same call returns the result.  A web request that waits
+for a short answer asks by ``questions``.
 """
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -21,12 +18,11 @@ from agents.wire.commands import VERBS, Batch, Command, verb_of
 from webcloud.conductor.models import OperationRow
 from webcloud.conductor.operation import Done, Run, StepFailed, Wait
 from webcloud.conductor.plan import begun_at
-from webcloud.db import Database, new_id, now
-from webcloud.errors import Unavailable
+from webcloud.db import new_id, now
 from webcloud.hosts import versions
 from webcloud.hosts.models import Host, HostCommand
 from webcloud.live import publish
-from webcloud.words import mark, say, word
+from webcloud.words import mark, say
 
 # How often a waiting step looks by itself, should the hint of a report be lost.
 LOOK_AGAIN = 5.0
@@ -34,8 +30,6 @@ MOST_ATTEMPTS = 5
 BATCH_VERB = "batch"
 LONGEST_PAUSE = 30.0
 _READ = "commands_read"
-
-_answers: dict[str, threading.Event] = {}
 
 
 def ask(run: Run, host_id: str, payload: Any, *, part: str = "") -> Done | Wait:
@@ -243,69 +237,6 @@ def tell(session: Session, host_id: str, payload: Any, command_id: str = "") -> 
         )
     )
     publish.work_for(session, host_id)
-
-
-def query(
-    database: Database,
-    host_id: str,
-    payload: Any,
-    timeout: float = 5.0,
-    *,
-    even_if_silent: bool = False,
-) -> dict[str, Any]:
-    """Ask the host a question and wait for the answer, in seconds at most ``timeout``.
-
-    Raises Unavailable when the host does not answer in time or cannot, and at
-    once when it is known to be silent, unless the caller wants to wait even so.
-    Raises AgentTooOld when its agent does not know the question.
-    """
-    if not even_if_silent:
-        _refuse_silent(database, host_id)
-    command_id = new_id()
-    event = _answers[command_id] = threading.Event()
-    try:
-        with database.transaction() as session:
-            tell(session, host_id, payload, command_id)
-        return _wait_for_answer(database, command_id, event, timeout)
-    finally:
-        _answers.pop(command_id, None)
-        with database.transaction() as session:
-            row = session.get(HostCommand, command_id)
-            if row is not None:
-                session.delete(row)
-
-
-def _refuse_silent(database: Database, host_id: str) -> None:
-    with database.reading() as session:
-        host = session.get(Host, host_id)
-        if host is not None and host.silent_since is not None:
-            raise Unavailable("The host is not heard from; it may be down or cut off.")
-
-
-def _wait_for_answer(
-    database: Database, command_id: str, event: threading.Event, timeout: float
-) -> dict[str, Any]:
-    deadline = time.monotonic() + timeout
-    while (left := deadline - time.monotonic()) > 0:
-        # The report may arrive at another controller process: look now and then.
-        event.wait(min(left, 0.5))
-        event.clear()
-        with database.reading() as session:
-            row = session.get(HostCommand, command_id)
-            if row is not None and row.status == "done":
-                return dict(row.result)
-            if row is not None and row.status == "failed":
-                raise Unavailable(
-                    say("The host could not answer: {reason}", reason=word(row.error_message))
-                )
-    raise Unavailable("The host does not answer; it may be down or cut off.")
-
-
-def answered(command_id: str) -> None:
-    """Wake whoever waits for this query in this process."""
-    event = _answers.get(command_id)
-    if event is not None:
-        event.set()
 
 
 def read_with_host(session: Session, host_id: str, ids: list[str]) -> None:

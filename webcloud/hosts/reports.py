@@ -13,7 +13,7 @@ from webcloud.audit import service as audit
 from webcloud.conductor import starting
 from webcloud.db import after_commit, has_changes, locked, now
 from webcloud.errors import BadRequest, Unavailable
-from webcloud.hosts import capacity, commands, events, hearing, presence, versions
+from webcloud.hosts import capacity, events, hearing, presence, questions, versions
 from webcloud.hosts.models import Host, HostCommand
 from webcloud.hosts.told_once import ToldOnce
 from webcloud.live import publish
@@ -65,7 +65,7 @@ def accept(session: Session, host: Host, report: Report) -> None:
         # It may carry a user's data, and nobody asks for it again.
         row.payload = {}
     if row.operation_id is None:
-        after_commit(session, lambda: commands.answered(report.command_id))
+        after_commit(session, lambda: questions.answered(report.command_id))
 
 
 def note_foreign(

@@ -13,7 +13,7 @@ from webcloud.conductor import starting
 from webcloud.db import Database
 from webcloud.drift import queries as drift
 from webcloud.errors import Conflict
-from webcloud.hosts import commands
+from webcloud.hosts import questions
 from webcloud.identity import quotas
 from webcloud.identity.audit_trail import record_change
 from webcloud.identity.callers import Caller
@@ -116,7 +116,7 @@ def console_log(database: Database, instance: Instance, max_bytes: int = 65536) 
     """
     if instance.host_id is None:
         return ""
-    answer = commands.query(database, instance.host_id, ReadConsoleLog(instance.id, max_bytes))
+    answer = questions.query(database, instance.host_id, ReadConsoleLog(instance.id, max_bytes))
     return str(answer.get("output", ""))
 
 

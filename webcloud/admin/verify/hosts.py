@@ -22,8 +22,8 @@ from webcloud.admin.verify.problem import Problem
 from webcloud.admin.verify.view import View
 from webcloud.db import Database
 from webcloud.errors import Unavailable
-from webcloud.hosts import commands
 from webcloud.hosts import queries as host_queries
+from webcloud.hosts import questions
 from webcloud.hosts.models import Host
 from webcloud.instances import leftovers, queries, spec
 from webcloud.instances.models import Instance
@@ -80,7 +80,7 @@ def _ask(database: Database, host: Host, timeout: float) -> _Surveyed | Problem:
     with database.reading() as session:
         before = known(session, host)
     try:
-        answer = commands.query(database, host.id, Survey(), timeout, even_if_silent=True)
+        answer = questions.query(database, host.id, Survey(), timeout, even_if_silent=True)
     except Unavailable as error:
         words = say("could not be surveyed: {reason}", reason=word(error.message))
         return Problem("I9", host.name, words, "host_silent")
