@@ -22,6 +22,8 @@ from tests.support.guest_cloud import GuestCloud, domain, is_active, remove_doma
 from tests.support.libvirt_daemon import URI
 from tests.support.stock_api import wait_for
 
+pytestmark = pytest.mark.guests
+
 PATIENCE = 60.0
 UNKNOWN = "77777777-7777-4777-8777-777777777777"
 
