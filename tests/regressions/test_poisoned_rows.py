@@ -17,7 +17,7 @@ from webcloud.conductor import queries, starting, steps, taking
 from webcloud.conductor.models import OperationRow
 from webcloud.db import Database, new_id, now
 from webcloud.errors import Unavailable
-from webcloud.hosts import commands
+from webcloud.hosts import questions
 from webcloud.hosts.models import HostCommand
 from webcloud.instances.models import Instance
 from webcloud.instances.operations.create import CreateInstance
@@ -86,7 +86,7 @@ def no_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     def silent(*_: object) -> None:
         raise Unavailable("The host does not answer.")
 
-    monkeypatch.setattr(commands, "_wait_for_answer", silent)
+    monkeypatch.setattr(questions, "_wait_for_answer", silent)
 
 
 @pytest.mark.usefixtures("no_answers")
