@@ -11,9 +11,13 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import JSON, ForeignKey, Index, Integer, String, Text
+from sqlalchemy.dialects import mysql
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webcloud.db import Base, Id
+
+# MariaDB's TEXT ends at 64 KiB.
+_LONG_TEXT = Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb")
 
 
 class Flavor(Base):
@@ -74,7 +78,7 @@ class Instance(Base):
     disk_gb: Mapped[int] = mapped_column(Integer)
     key_name: Mapped[str | None] = mapped_column(String(255))
     public_key: Mapped[str | None] = mapped_column(Text)
-    user_data: Mapped[str | None] = mapped_column(Text)  # base64, as it was sent
+    user_data: Mapped[str | None] = mapped_column(_LONG_TEXT)  # base64, as it was sent
     user_metadata: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     host_id: Mapped[str | None] = mapped_column(ForeignKey("host.id"), index=True)
     server_group_id: Mapped[str | None] = mapped_column(Id, index=True)
