@@ -19,6 +19,7 @@ from webcloud.hosts.models import Aggregate, AggregateHost, Host
 from webcloud.images.models import Image
 from webcloud.instances import placing
 from webcloud.instances.models import Flavor, Instance, Placement
+from webcloud.scheduler.placement import Decision
 
 GIB = 1024**3
 
@@ -61,11 +62,16 @@ def ask(compute: Compute, image_id: str, name: str = "vm1", **body: Any) -> Any:
 
 def placed(database: Database, answer: Any, host_id: str = "") -> str | None:
     """The name of the host that the accepted instance is put on now."""
+    return decided(database, answer, host_id)[0]
+
+
+def decided(database: Database, answer: Any, host_id: str = "") -> tuple[str | None, Decision]:
+    """The same, and the decision."""
     assert answer.status_code == 202, answer.text
     with database.transaction() as session:
         instance = session.get_one(Instance, answer.json["server"]["id"])
-        placing.place(session, instance, at=now(), host_id=host_id)
-        return name_of(session, instance.host_id)
+        decision = placing.place(session, instance, at=now(), host_id=host_id)
+        return name_of(session, instance.host_id), decision
 
 
 def name_of(session: Session, host_id: str | None) -> str | None:
@@ -105,11 +111,8 @@ def test_the_chosen_hosts_zone_is_known_although_nobody_asked_for_one(
     settings: None,
 ) -> None:
     """The config drive names it; what is written there is not read from the host again."""
-    answer = ask(compute, furnished.image_id)
-    with database.transaction() as session:
-        instance = session.get_one(Instance, answer.json["server"]["id"])
-        decision = placing.place(session, instance, at=now())
-        assert (name_of(session, instance.host_id), decision.zone) == ("n3", "z1")
+    host, decision = decided(database, ask(compute, furnished.image_id))
+    assert (host, decision.zone) == ("n3", "z1")
 
 
 @pytest.mark.parametrize("wish", ["z1:n3", ":n3", "z1:n3:n3", "z1::n3"])

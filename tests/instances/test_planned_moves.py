@@ -15,12 +15,15 @@ from webcloud.instances.models import Instance, ServerGroup
 __all__ = ["rooms", "two"]
 
 
-def third_host(session: Session, like: Host) -> Host:
-    """n3, with less memory than n2, so that it comes second."""
-    host = add_host(session, "n3", memory_mb=like.memory_mb // 2)
+def with_room(session: Session, two: Two) -> tuple[Instance, Host]:
+    """The instance, and n2 with room for many; n3 has half of that, so that it comes second."""
+    instance = session.get_one(Instance, two.instance_id)
+    roomy = session.get_one(Host, two.hosts.target_id)
+    roomy.memory_mb = 64 * instance.memory_mb
+    host = add_host(session, "n3", memory_mb=roomy.memory_mb // 2)
     for name in ("architecture", "hypervisor", "wire_version", "vcpus", "disk_total", "disk_free"):
-        setattr(host, name, getattr(like, name))
-    return host
+        setattr(host, name, getattr(roomy, name))
+    return instance, roomy
 
 
 def planned(two: Two) -> dict[str, str]:
@@ -33,10 +36,7 @@ def planned(two: Two) -> dict[str, str]:
 
 def test_a_planned_member_of_a_server_group_counts_where_it_would_be(two: Two) -> None:
     with two.database.transaction() as session:
-        db1 = session.get_one(Instance, two.instance_id)
-        roomy = session.get_one(Host, two.hosts.target_id)
-        roomy.memory_mb = 64 * db1.memory_mb
-        third_host(session, roomy)
+        db1, roomy = with_room(session, two)
         group = ServerGroup(
             id=new_id(),
             project_id=db1.project_id,
@@ -58,10 +58,7 @@ def test_a_planned_member_of_a_server_group_counts_where_it_would_be(two: Two) -
 
 def test_an_instance_that_must_be_elsewhere_than_a_planned_one_goes_elsewhere(two: Two) -> None:
     with two.database.transaction() as session:
-        db1 = session.get_one(Instance, two.instance_id)
-        roomy = session.get_one(Host, two.hosts.target_id)
-        roomy.memory_mb = 64 * db1.memory_mb
-        third_host(session, roomy)
+        db1, _ = with_room(session, two)
         apart = copy_of(db1, "web1")
         apart.wishes = {"different_host": [db1.id]}
         session.add(apart)

@@ -57,12 +57,15 @@ class Operators(Base):
         self._tell(number, draining.begin)
         self.world.closed.add(self.world.hosts[number].name)
         self.world.honest_trouble = True
-        self.drains_go_on()
+        self._go_on_draining()
 
     @precondition(lambda self: self.world.closed)
     @rule()
     def drains_go_on(self) -> None:
         self._count()
+        self._go_on_draining()
+
+    def _go_on_draining(self) -> None:
         draining.step(self.world.cloud.database)
         self.world.learn_of(MoveInstance.kind, "move")
 
