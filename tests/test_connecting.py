@@ -58,3 +58,14 @@ def test_one_that_was_just_used_is_not_asked_and_is_gone_after_one_failure(
         session.scalar(text("SELECT 1"))
     with database.reading() as session:
         assert session.scalar(text("SELECT 1")) == 1
+
+
+def test_a_reading_leaves_what_the_server_has_prepared(servers: Servers) -> None:
+    """psycopg throws it away at each rollback, and the server reads every statement anew."""
+    database = Database(servers.url("postgresql"))
+    for _ in range(10):
+        with database.reading() as session:
+            session.execute(text("SELECT 1"))
+    with database.reading() as session:
+        assert session.scalar(text("SELECT count(*) FROM pg_prepared_statements"))
+    database.engine.dispose()

@@ -7,11 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text, update
 from sqlalchemy.exc import InterfaceError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from webcloud.db import Database, after_commit, translated_errors
+from webcloud.conductor.models import PeriodicRow
+from webcloud.db import Database, after_commit, now, translated_errors
 from webcloud.errors import Unavailable
 
 
@@ -62,6 +63,24 @@ def test_an_action_after_a_commit_may_open_a_transaction_of_its_own(file: Databa
 def test_a_database_that_is_too_busy_or_gone_is_said_to_be_unavailable(error: Exception) -> None:
     with pytest.raises(Unavailable), translated_errors():
         raise error
+
+
+@pytest.mark.parametrize("flushed", [True, False])
+def test_what_a_reading_changes_is_thrown_away(file: Database, flushed: bool) -> None:
+    PeriodicRow.__table__.create(file.engine)  # type: ignore[attr-defined]
+    with file.transaction() as session:
+        session.add(PeriodicRow(name="kept", run_at=now()))
+    with file.reading() as session:
+        session.get_one(PeriodicRow, "kept").failures = 7
+        session.add(PeriodicRow(name="new", run_at=now()))
+        if flushed:
+            session.flush()
+    with file.reading() as session:
+        session.execute(update(PeriodicRow).values(failures=8))
+    with file.reading() as session:
+        assert [(row.name, row.failures) for row in session.scalars(select(PeriodicRow))] == [
+            ("kept", 0)
+        ]
 
 
 def test_readers_and_a_writer_do_not_hold_each_other_up(file: Database) -> None:

@@ -197,11 +197,17 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
-        """A session whose changes, if any, are thrown away."""
+        """A session whose changes, if any, are thrown away.
+
+        One without changes ends by a commit: after a rollback psycopg forgets
+        what it has prepared, and the server reads every statement anew.
+        """
         session = Session(self.engine, expire_on_commit=False)
         try:
             with translated_errors():
                 yield session
+                if not has_changes(session):
+                    session.commit()
         finally:
             session.close()
 

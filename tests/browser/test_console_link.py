@@ -56,6 +56,51 @@ def test_the_guest_is_called_once_and_before_its_page_is_written(page: Page, gue
     assert len([url for url in called if "/console/" in url]) == 1
 
 
+def test_the_page_is_asked_for_when_the_button_goes_down_and_only_then(
+    page: Page, guest: str
+) -> None:
+    asked: list[str] = []
+    page.on("request", lambda it: asked.append(it.url) if it.url.endswith("/console") else None)
+    page.goto(f"/instances/{guest}")
+    page.evaluate("window.marked = true")
+    page.get_by_role("link", name="Open console").hover()
+    with page.expect_response("**/console"):
+        page.mouse.down()
+    assert page.url.endswith(guest)
+    page.mouse.up()
+    page.wait_for_selector(CONNECTED)
+    assert here(page)
+    assert len(asked) == 1
+
+
+def test_a_button_let_go_elsewhere_opens_nothing(page: Page, guest: str) -> None:
+    called: list[str] = []
+    page.on("websocket", lambda socket: called.append(socket.url))
+    page.goto(f"/instances/{guest}")
+    page.get_by_role("link", name="Open console").hover()
+    with page.expect_response("**/console"):
+        page.mouse.down()
+    page.mouse.move(2, 2)
+    page.mouse.up()
+    page.wait_for_timeout(300)
+    expect(page).to_have_url(f"/instances/{guest}")
+    assert not [url for url in called if "/console/" in url]
+
+
+def test_a_page_that_was_asked_for_too_long_ago_is_asked_for_again(page: Page, guest: str) -> None:
+    """Its token may not open anything any more."""
+    asked: list[str] = []
+    page.on("request", lambda it: asked.append(it.url) if it.url.endswith("/console") else None)
+    page.goto(f"/instances/{guest}")
+    page.get_by_role("link", name="Open console").hover()
+    with page.expect_response("**/console"):
+        page.mouse.down()
+    page.wait_for_timeout(5200)
+    page.mouse.up()
+    page.wait_for_selector(CONNECTED)
+    assert len(asked) == 2
+
+
 def test_a_page_that_came_without_a_token_asks_for_one(page: Page, guest: str) -> None:
     """As when the instance was just starting."""
 

@@ -6,16 +6,23 @@
 import { Line, leave } from "./console/line.js";
 import { stopListening } from "./live.js";
 
+// A page that was asked for longer ago has a token that may be too old to be used.
+const FRESH_MS = 5000;
 // A second click must not write the page again: its script runs once in a document.
 let opening = false;
+let pressed = null; // { address, page, at }: asked for when the button went down on its link
 
 export function openConsolesHere() {
+  // A hand lets go of the button a tenth of a second after pressing it; the page comes meanwhile.
+  document.addEventListener("pointerdown", (event) => {
+    const link = event.pointerType === "mouse" && plainlyMeant(event);
+    if (link && !opening) pressed = { address: link.href, page: fetched(link.href), at: event.timeStamp };
+  });
   document.addEventListener("click", (event) => {
-    const link = event.target.closest("a[data-console-link]");
-    const plain = !event.button && !(event.ctrlKey || event.metaKey || event.shiftKey || event.altKey);
-    if (!link || !plain || event.defaultPrevented) return;
+    const link = plainlyMeant(event);
+    if (!link) return;
     event.preventDefault();
-    if (!opening) open(link.href);
+    if (!opening) open(link.href, event.timeStamp);
   });
   // Forward again, after Back has brought this page.
   window.addEventListener("popstate", (event) => {
@@ -23,9 +30,17 @@ export function openConsolesHere() {
   });
 }
 
-async function open(address) {
+// The link that this event is for, unless it is meant for another tab or not for us.
+function plainlyMeant(event) {
+  const plain = !event.button && !(event.ctrlKey || event.metaKey || event.shiftKey || event.altKey);
+  return plain && !event.defaultPrevented ? event.target.closest("a[data-console-link]") : null;
+}
+
+async function open(address, at) {
   opening = true;
-  const page = await fetched(address);
+  const known = pressed?.address === address && at - pressed.at < FRESH_MS ? pressed.page : fetched(address);
+  pressed = null;
+  const page = await known;
   if (!page) {
     opening = false;
     location.assign(address);
