@@ -19,7 +19,7 @@ die() {
 }
 
 packages="qemu-system-x86 qemu-utils libvirt-daemon-system libvirt-daemon-driver-qemu
-    libvirt-clients libvirt-dev dnsmasq-base nftables iproute2 busybox-static syslinux
+    libvirt-clients libvirt-dev dnsmasq-base nftables iproute2 tini busybox-static syslinux
     syslinux-common mtools python3-venv python3-dev pkg-config gcc acl kmod cpio
     xz-utils zstd ca-certificates"
 [ "$purpose" != dev ] || packages="$packages git curl iputils-ping chromium mariadb-server postgresql"

@@ -98,7 +98,7 @@ def test_tries_and_times_are_counted(session: Session) -> None:
 
 
 def test_a_failed_step_is_told_and_the_undone_one_too(session: Session) -> None:
-    log = [("started", "mix"), ("done", "mix"), ("started", "brush"), ("failed", "brush")]
+    log = [("done", "mix"), ("started", "brush"), ("failed", "brush")]
     undo = [("started", "undo:mix"), ("undone", "undo:mix"), ("finished", "")]
     row = put(session, *log, *undo, status="failed", finished_at=now())
     assert lines(session, row) == [("Mixing", "undone"), ("Brushing", "failed")]

@@ -129,7 +129,7 @@ def test_a_damaged_operation_is_set_aside_with_an_alarm_and_others_are_carried_o
         why = session.scalar(select(OperationRow.why).where(OperationRow.id == bad))
         assert str(why).startswith("isolated: ")
         assert "alarm" in [event.event for event in queries.events_of(session, bad)]
-        assert "started" in [event.event for event in queries.events_of(session, good)]
+        assert "done" in [event.event for event in queries.events_of(session, good)]
 
 
 @ONLY_SQLITE

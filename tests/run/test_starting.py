@@ -135,6 +135,11 @@ def test_healthz_tells_of_every_part(cloud: RunningCloud) -> None:
     assert parts["hosts"]["alive"] == 1
 
 
+def test_when_it_is_ready_its_host_has_told_what_it_has(cloud: RunningCloud) -> None:
+    cloud.start()
+    assert cloud.healthz()["parts"]["hosts"]["described"] == 1
+
+
 def test_the_idle_cloud_is_small(cloud: RunningCloud, monkeypatch: pytest.MonkeyPatch) -> None:
     # What measures coverage would be weighed with it.
     for name in ("COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG"):

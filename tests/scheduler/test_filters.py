@@ -78,6 +78,13 @@ def test_a_host_that_is_what_was_asked_for_passes(
             "No host that is open for new instances answers at the moment.",
         ),
         (
+            {},
+            {"architecture": "", "hypervisor": "", "free_memory_mb": 0},
+            "described",
+            "has just joined and has not told what it has yet",
+            "The hosts have just joined and have not told what they have yet.",
+        ),
+        (
             {"host_id": "h2"},
             {},
             "named_host",
@@ -199,7 +206,7 @@ def test_a_refusal_names_its_filter_with_numbers_and_users_are_told_no_host(
 
 def test_every_filter_has_a_name_of_its_own() -> None:
     names = [each.name for each in FILTERS]
-    assert len(names) == len(set(names)) == 14
+    assert len(names) == len(set(names)) == 15
 
 
 def test_a_filter_whose_question_was_not_asked_lets_every_host_pass() -> None:

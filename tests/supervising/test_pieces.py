@@ -5,12 +5,14 @@ from __future__ import annotations
 import socket
 import stat
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 
+from tests.support.running_cloud import wait_until
 from webcloud.config import Config
 from webcloud.supervising import (
     checks,
@@ -109,15 +111,50 @@ def test_a_libvirt_that_answers_is_left_alone_and_one_that_never_does_is_reporte
         monkeypatch.setattr(hypervisor, "LIBVIRT_SOCKET", tmp_path / "nobody")
         monkeypatch.setattr(hypervisor, "SYSTEMD", tmp_path / "none")
         monkeypatch.setattr(hypervisor, "WAIT_SECONDS", 0.3)
-        monkeypatch.setattr(hypervisor, "found", lambda program: "/bin/true")
+        monkeypatch.setattr(hypervisor, "LIBVIRT_LOG", tmp_path / "log" / "libvirtd.log")
+        slow = tmp_path / "slow"
+        slow.write_text("#!/bin/sh\nexec sleep 1\n")
+        slow.chmod(0o755)
+        monkeypatch.setattr(hypervisor, "found", lambda program: str(slow))
         with pytest.raises(CannotStart, match="does not answer"):
             hypervisor.start(said.append)
+        monkeypatch.setattr(hypervisor, "found", lambda program: "/bin/true")
+        with pytest.raises(CannotStart, match="it ended with 0"):
+            hypervisor.start(said.append)
+        monkeypatch.setattr(hypervisor, "LOCK_SOCKET", tmp_path / "nobody")
         monkeypatch.setattr(hypervisor, "found", lambda program: "/bin/false")
         with pytest.raises(CannotStart, match="could not be started"):
             hypervisor.start(said.append)
         monkeypatch.setattr(hypervisor, "found", lambda program: None)
         with pytest.raises(CannotStart, match="is not installed"):
             hypervisor.start(said.append)
+
+
+def test_what_ends_under_a_kept_program_is_cleared_away_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """libvirt waits until nothing is left of a QEMU that has ended, not even its number."""
+    monkeypatch.setenv("WEBCLOUD_ADMIN_PASSWORD", "a secret")
+    program, number = tmp_path / "program", tmp_path / "number"
+    program.write_text(
+        f"#!/bin/sh\nenv\n(sleep 0.3 & echo $! >{number}.new; mv {number}.new {number})\n"
+        "exec sleep 5\n"
+    )
+    program.chmod(0o755)
+    log = tmp_path / "log" / "kept.log"
+    kept = hypervisor.keep(str(program), log)
+    try:
+        wait_until(number.exists, 5, log.read_text)
+        orphan = Path("/proc") / number.read_text().strip()
+        parent = Path("/proc") / str(kept.pid) / "comm"
+        assert parent.read_text() == "tini\n"
+        time.sleep(0.6)
+        assert not orphan.exists()
+    finally:
+        kept.terminate()
+        kept.wait(5)
+    assert "a secret" not in log.read_text()
+    assert log.stat().st_mode & 0o007 == 0
 
 
 def test_only_one_supervisor_holds_a_state_directory(tmp_path: Path) -> None:

@@ -6,10 +6,11 @@ and stopping them would be wrong on a machine whose they are.
 
 from __future__ import annotations
 
-import subprocess
 import time
 
 import libvirt
+
+from webcloud.supervising import hypervisor
 
 URI = "qemu:///system"
 
@@ -18,8 +19,7 @@ def ensure_libvirtd(seconds: float = 20) -> None:
     """Have qemu:///system answer; raises RuntimeError when it will not."""
     if _answers():
         return
-    for daemon in ("virtlogd", "libvirtd"):
-        subprocess.run([daemon, "-d"], check=False, capture_output=True)
+    hypervisor.start(lambda _words: None)
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if _answers():

@@ -22,7 +22,8 @@ from webcloud.db import now
 _TOGETHER = "conductor_events"
 # Past the ORM. What returns something goes to a server as one statement, however many rows.
 _table = OperationEvent.metadata.tables["operation_event"]
-_INSERT = insert(_table).returning(_table.c.id)
+_INSERT = insert(_table).inline()
+_INSERT_ALL = insert(_table).returning(_table.c.id)
 Entry = dict[str, Any]
 
 
@@ -62,7 +63,10 @@ def together(session: Session) -> Iterator[None]:
         del session.info[_TOGETHER]
     if gathered:
         session.flush()
-        session.connection().execute(_INSERT, gathered)
+        several = len(gathered) > 1
+        session.connection().execute(
+            _INSERT_ALL if several else _INSERT, gathered if several else gathered[0]
+        )
 
 
 def step_of(row: OperationRow) -> str:

@@ -127,7 +127,8 @@ def _forward(session: Session, row: OperationRow, lease: Lease, plan: Plan) -> b
         run.state.update(result.state)
         plan.operation.finished(run)
         session.flush()
-    began = events.note_begun(session, row, lease.worker, moment)
+    # A step that was begun and done at once leaves one line: it says how long it took.
+    began = begun_at(row) or moment
     events.record(
         session, row, "done", step=step.name, worker=lease.worker, ms=_milliseconds(began)
     )

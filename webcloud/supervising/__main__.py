@@ -98,6 +98,8 @@ def _up(config: Config, verbose: bool) -> None:
         say("started agent, proxy and controller")
         _remember(config)
         readiness.wait(config, supervisor)
+        if prepared.join_token:
+            readiness.wait_for_host(config, supervisor, say)
         _welcome(config, prepared.login_link)
         supervisor.run()
         say("stopping; virtual machines go on running")

@@ -26,6 +26,7 @@ PROGRAMS = {
     "dnsmasq": "dnsmasq-base",
     "nft": "nftables",
     "ip": "iproute2",
+    "tini": "tini",
 }
 SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 

@@ -1,7 +1,9 @@
 """Has libvirt answer, also where no systemd starts it.
 
 Started libvirt processes belong to nobody afterwards: they outlive the
-supervisor on purpose, for they hold the virtual machines.
+supervisor on purpose, for they hold the virtual machines.  libvirtd runs under
+``tini``, which clears away the QEMUs that have ended: libvirt waits for that,
+and the first process of a container may take seconds or never do it.
 """
 
 from __future__ import annotations
@@ -14,9 +16,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from webcloud.supervising.checks import CannotStart, found
+from webcloud.supervising.logs import appending
 
 LIBVIRT_SOCKET = Path("/run/libvirt/libvirt-sock")
 LOCK_SOCKET = Path("/run/libvirt/virtlogd-sock")
+LIBVIRT_LOG = Path("/var/log/libvirt/libvirtd.log")
 SYSTEMD = Path("/run/systemd/system")
 WAIT_SECONDS = 30.0
 
@@ -25,6 +29,7 @@ def start(say: Callable[[str], None]) -> None:
     """Return once libvirt's socket accepts; raises CannotStart after 30 s."""
     if answers(LIBVIRT_SOCKET):
         return
+    daemon: subprocess.Popen[bytes] | None = None
     if SYSTEMD.is_dir():
         say("starting libvirtd through systemd")
         _run("systemctl", "start", "libvirtd")
@@ -32,9 +37,14 @@ def start(say: Callable[[str], None]) -> None:
         say("starting libvirtd (no systemd here)")
         if not answers(LOCK_SOCKET):
             _run("virtlogd", "-d")
-        _run("libvirtd", "-d")
+        daemon = keep("libvirtd", LIBVIRT_LOG)
     deadline = time.monotonic() + WAIT_SECONDS
     while not answers(LIBVIRT_SOCKET):
+        if daemon is not None and daemon.poll() is not None:
+            raise CannotStart(
+                f"libvirtd could not be started: it ended with {daemon.returncode}.",
+                next_step=f"Read the end of {LIBVIRT_LOG}.",
+            )
         if time.monotonic() > deadline:
             raise CannotStart(
                 f"libvirtd was started but does not answer within {WAIT_SECONDS:.0f} seconds.",
@@ -56,16 +66,27 @@ def answers(path: Path) -> bool:
     return True
 
 
+def keep(program: str, log: Path) -> subprocess.Popen[bytes]:
+    """Start what outlives us, with somebody who clears away its orphans; it writes to ``log``."""
+    argv = [_found("tini"), "-s", "--", _found(program)]
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with appending(log) as output:
+        return subprocess.Popen(
+            argv,
+            env=_environment(),
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+
+
 def _run(program: str, *arguments: str) -> None:
-    path = found(program)
-    if path is None:
-        raise CannotStart(f"{program} is not installed.", next_step="Run: make setup")
-    # Our settings stay out of a process that will hold every machine.
-    environ = {k: v for k, v in os.environ.items() if not k.startswith("WEBCLOUD_")}
     done = subprocess.run(
-        [path, *arguments],
+        [_found(program), *arguments],
         check=False,
-        env=environ,
+        env=_environment(),
         cwd="/",
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
@@ -78,3 +99,15 @@ def _run(program: str, *arguments: str) -> None:
             f"{program} could not be started: {done.stderr.strip()[-500:]}",
             next_step=f"Run {program} in a terminal and read what it says.",
         )
+
+
+def _found(program: str) -> str:
+    path = found(program)
+    if path is None:
+        raise CannotStart(f"{program} is not installed.", next_step="Run: make setup")
+    return path
+
+
+def _environment() -> dict[str, str]:
+    """Our settings stay out of a process that will hold every machine."""
+    return {k: v for k, v in os.environ.items() if not k.startswith("WEBCLOUD_")}

@@ -1,4 +1,4 @@
-"""From prepared database to answering controller: the two things waited for.
+"""From prepared database to answering controller and its first host: what is waited for.
 
 Preparing runs in a process of its own, as the service user, and ends: it
 loads the whole application, which the supervisor must not keep in memory.
@@ -19,9 +19,11 @@ from webcloud.supervising import credentials, programs
 from webcloud.supervising.account import Account
 from webcloud.supervising.checks import CannotStart
 from webcloud.supervising.logs import appending
+from webcloud.supervising.own_command import typed
 from webcloud.supervising.supervisor import Supervisor
 
 READY_SECONDS = 60.0
+HOST_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ def prepare(
 def wait(config: Config, supervisor: Supervisor) -> None:
     """Return once /healthz says the controller can serve; raises CannotStart after 60 s."""
     deadline = time.monotonic() + READY_SECONDS
-    while not _healthy(config):
+    while _health(config) is None:
         supervisor.look()
         if time.monotonic() > deadline:
             raise CannotStart(
@@ -90,14 +92,35 @@ def wait(config: Config, supervisor: Supervisor) -> None:
         time.sleep(0.1)
 
 
-def _healthy(config: Config) -> bool:
-    """Whether /healthz answers 200, asked with a bare socket to stay small in memory."""
+def wait_for_host(config: Config, supervisor: Supervisor, say: Callable[[str], None]) -> None:
+    """Return once a host has told what it has, so that the first instance finds room.
+
+    The first time that libvirt is asked it starts every QEMU there is, which
+    takes seconds.  After HOST_SECONDS this says so and returns.
+    """
+    deadline = time.monotonic() + HOST_SECONDS
+    while time.monotonic() < deadline:
+        supervisor.look()
+        health = _health(config) or {}
+        if health.get("parts", {}).get("hosts", {}).get("described"):
+            return
+        time.sleep(0.1)
+    say(
+        "this machine has not told what it has yet, and takes no instances until then; "
+        f"{typed('doctor')} says what is wrong"
+    )
+
+
+def _health(config: Config) -> dict[str, Any] | None:
+    """What /healthz answers with 200, asked with a bare socket to stay small in memory."""
     host, _, port = programs.local_address(config).removeprefix("http://").rpartition(":")
     request = f"GET /healthz HTTP/1.0\r\nHost: {host}:{port}\r\n\r\n".encode()
     try:
         with socket.create_connection((host.strip("[]"), int(port)), timeout=2) as connection:
             connection.sendall(request)
-            head = connection.recv(64)
-    except OSError:
-        return False
-    return b" 200 " in head.split(b"\r\n", 1)[0]
+            with connection.makefile("rb") as answer:
+                head, _, body = answer.read().partition(b"\r\n\r\n")
+            found = json.loads(body) if b" 200 " in head.split(b"\r\n", 1)[0] else None
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None

@@ -20,6 +20,7 @@ from webcloud.scheduler.filters import (
     anti_affinity,
     architecture,
     cpu,
+    described,
     different_host,
     disk,
     enabled,
@@ -57,6 +58,7 @@ def _policy(name: str) -> Callable[[Request], bool]:
 SUITABLE: tuple[Filter, ...] = (
     Filter("enabled", enabled.refusal, enabled.nowhere, _every),
     Filter("alive", alive.refusal, alive.nowhere, _every),
+    Filter("described", described.refusal, described.nowhere, _every),
     Filter("named_host", named_host.refusal, named_host.nowhere, lambda it: bool(it.host_id)),
     Filter(
         "architecture",
