@@ -16,8 +16,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
+from pymysql.constants import ER
 from sqlalchemy import URL, Connection, create_engine, insert, literal, make_url, select, union_all
 from sqlalchemy.dialects.mysql import INTEGER
+from sqlalchemy.exc import OperationalError
 
 import webcloud.models
 from tests.support import databases
@@ -198,12 +200,20 @@ class _MariaDB:
     def drop(self, url: str) -> None:
         for number, database in self._connections():
             if database == make_url(url).database:
-                self._server.run(f"KILL CONNECTION {number}")
+                self._end_connection(number)
         self._on(url, _empty)
         self._free.append(url)
 
     def end(self) -> None:
         self._server.end()
+
+    def _end_connection(self, number: int) -> None:
+        try:
+            self._server.run(f"KILL CONNECTION {number}")
+        except OperationalError as error:
+            # It may have ended by itself since they were listed.
+            if error.orig is None or error.orig.args[0] != ER.NO_SUCH_THREAD:
+                raise
 
     def _connections(self) -> list[Any]:
         return self._server.run("SELECT id, db FROM information_schema.processlist")
