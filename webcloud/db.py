@@ -197,7 +197,7 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
-        """A session whose changes, if any, are thrown away.
+        """A session whose changes, if any, are thrown away; SQL as text is not looked into.
 
         One without changes ends by a commit: after a rollback psycopg forgets
         what it has prepared, and the server reads every statement anew.

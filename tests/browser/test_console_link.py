@@ -154,12 +154,18 @@ def test_back_brings_the_page_again_and_forward_the_console(page: Page, guest: s
     expect(page).to_have_url(f"/instances/{guest}/console")
 
 
-def test_another_tab_is_opened_as_everywhere(page: Page, guest: str) -> None:
+@pytest.mark.parametrize("how", [{"modifiers": ["Control"]}, {"button": "middle"}])
+def test_another_tab_is_opened_as_everywhere(
+    page: Page, guest: str, how: dict[str, object]
+) -> None:
+    asked: list[str] = []
+    page.on("request", lambda it: asked.append(it.url) if it.url.endswith("/console") else None)
     with page.context.expect_page() as opened:
-        click_through(page, guest, modifiers=["Control"])
+        click_through(page, guest, **how)
     opened.value.wait_for_selector(CONNECTED)
     assert here(page)
     expect(page).to_have_url(f"/instances/{guest}")
+    assert asked == []
 
 
 @pytest.mark.parametrize("status", [0, 500])

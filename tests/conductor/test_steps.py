@@ -184,16 +184,21 @@ def test_a_waiting_step_says_why_and_is_not_begun_twice(database: Database) -> N
     assert timedelta(seconds=4) < row.run_at - now() < timedelta(seconds=6)
     row = drive(database, operation_id)
     assert (row.why, row.progress) == ("", None)
+    assert log(database, operation_id, "started", "done") == ["started one", "done one"]
 
 
 def test_a_step_that_is_done_at_once_leaves_one_line_which_says_how_long_it_took(
     database: Database,
 ) -> None:
-    operation_id = begin(database, build(lambda run: Done()))
+    def slow(_run: Run) -> Done:
+        time.sleep(0.02)
+        return Done()
+
+    operation_id = begin(database, build(slow))
     drive(database, operation_id)
     assert log(database, operation_id) == ["accepted", "done one", "finished"]
     with database.reading() as session:
-        assert json.loads(details(session, operation_id, "done")[0])["ms"] >= 0
+        assert json.loads(details(session, operation_id, "done")[0])["ms"] >= 20
 
 
 def test_waiting_ends_at_the_deadline(database: Database) -> None:

@@ -153,6 +153,15 @@ def test_a_silent_host_is_named_with_its_log(tmp_path: Path) -> None:
     assert states(installation.agents(config)) == ["ok", "failing", "failing"]
 
 
+def test_a_host_that_has_not_told_what_it_offers_is_named(tmp_path: Path) -> None:
+    config = place(tmp_path)
+    with database_of(config).transaction() as session:
+        add_host(session, "n1", hypervisor="")
+    (found,) = installation.agents(config)
+    assert found.state == "failing"
+    assert found.words.endswith("but has not told what it offers yet")
+
+
 def test_a_host_whose_disk_is_nearly_full_is_named(tmp_path: Path) -> None:
     config = place(tmp_path)
     with database_of(config).transaction() as session:

@@ -81,8 +81,8 @@ def test_a_host_that_is_what_was_asked_for_passes(
             {},
             {"architecture": "", "hypervisor": "", "free_memory_mb": 0},
             "described",
-            "has just joined and has not told what it has yet",
-            "The hosts have just joined and have not told what they have yet.",
+            "has not told what it offers yet",
+            "No host that answers is ready for instances yet.",
         ),
         (
             {"host_id": "h2"},

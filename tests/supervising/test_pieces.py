@@ -6,6 +6,7 @@ import socket
 import stat
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -128,6 +129,42 @@ def test_a_libvirt_that_answers_is_left_alone_and_one_that_never_does_is_reporte
         monkeypatch.setattr(hypervisor, "found", lambda program: None)
         with pytest.raises(CannotStart, match="is not installed"):
             hypervisor.start(said.append)
+
+
+def test_two_that_start_libvirt_at_once_start_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[str] = []
+    with socket.socket(socket.AF_UNIX) as listener:
+
+        def start(_say: object) -> None:
+            started.append("libvirtd")
+            time.sleep(0.2)
+            listener.bind(str(tmp_path / "sock"))
+            listener.listen()
+
+        monkeypatch.setattr(hypervisor, "LIBVIRT_SOCKET", tmp_path / "sock")
+        monkeypatch.setattr(hypervisor, "STARTING", tmp_path / "lock")
+        monkeypatch.setattr(hypervisor, "_start", start)
+        with ThreadPoolExecutor(3) as pool:
+            list(pool.map(hypervisor.start, [print] * 3))
+    assert started == ["libvirtd"]
+
+
+def test_a_log_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(CannotStart, match="cannot be written"):
+        hypervisor.keep("/bin/true", tmp_path / "file" / "libvirtd.log")
+
+
+def test_where_systemd_runs_nothing_else_clears_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checks, "found", lambda program: program != "tini" or None)
+    monkeypatch.setattr(checks, "SYSTEMD", tmp_path)
+    assert checks.missing_packages() == []
+    monkeypatch.setattr(checks, "SYSTEMD", tmp_path / "none")
+    assert checks.missing_packages() == ["tini"]
 
 
 def test_what_ends_under_a_kept_program_is_cleared_away_at_once(

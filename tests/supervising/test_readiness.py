@@ -19,9 +19,12 @@ from webcloud.supervising.supervisor import Supervisor
 
 
 @contextmanager
-def answering(tmp_path: Path, *answers: tuple[int, str]) -> Iterator[Config]:
-    """A /healthz that answers these in turn, and the last one for ever."""
-    left = list(answers)
+def answering(
+    tmp_path: Path, *answers: tuple[int, str], left: list[tuple[int, str]] | None = None
+) -> Iterator[Config]:
+    """A /healthz that answers these in turn, and the last one for ever; ``left`` tells which."""
+    left = [] if left is None else left
+    left.extend(answers)
 
     class Answers(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -52,9 +55,11 @@ def hosts(described: int) -> str:
 def test_a_host_that_tells_late_is_waited_for(tmp_path: Path, supervisor: Supervisor) -> None:
     said: list[str] = []
     answers = [(503, "{}"), (200, "no JSON"), (200, "[]"), (200, hosts(0)), (200, hosts(1))]
-    with answering(tmp_path, *answers) as config:
+    left: list[tuple[int, str]] = []
+    with answering(tmp_path, *answers, left=left) as config:
         readiness.wait_for_host(config, supervisor, said.append)
     assert said == []
+    assert left == [(200, hosts(1))]
 
 
 def test_a_host_that_never_tells_is_said_and_not_waited_for_longer(
@@ -65,8 +70,8 @@ def test_a_host_that_never_tells_is_said_and_not_waited_for_longer(
     with answering(tmp_path, (200, hosts(0))) as config:
         readiness.wait_for_host(config, supervisor, said.append)
     (words,) = said
-    assert words.startswith("this machine has not told what it has yet")
-    assert words.endswith("doctor says what is wrong")
+    assert words.startswith("what this machine offers is not known yet")
+    assert words.endswith("doctor says more")
 
 
 def test_a_controller_that_never_answers_ends_the_start(

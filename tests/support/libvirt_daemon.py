@@ -16,7 +16,7 @@ URI = "qemu:///system"
 
 
 def ensure_libvirtd(seconds: float = 20) -> None:
-    """Have qemu:///system answer; raises RuntimeError when it will not."""
+    """Have qemu:///system answer; raises CannotStart or RuntimeError when it will not."""
     if _answers():
         return
     hypervisor.start(lambda _words: None)

@@ -145,8 +145,10 @@ def _heard(host: Host, log: str) -> Finding:
         return failing("agent", f"{host.name} has joined but was never heard", f"read {log}")
     seconds = (now() - host.last_seen_at).total_seconds()
     words = f"{host.name} was heard {seconds:.0f} s ago"
+    if presence.is_alive(host) and not host.hypervisor:
+        return failing("agent", f"{words}, but has not told what it offers yet", f"read {log}")
     if presence.is_alive(host):
-        return ok("agent", f"{words}, runs guests on {host.hypervisor or '?'}")
+        return ok("agent", f"{words}, runs guests on {host.hypervisor}")
     return failing("agent", words, f"start the agent on {host.name}, or read {log}")
 
 

@@ -28,9 +28,7 @@ FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
 
 def packages(_config: Config) -> Iterator[Finding]:
     """Every program that the agent calls, by its package."""
-    missing = sorted(
-        {package for name, package in checks.PROGRAMS.items() if not checks.found(name)}
-    )
+    missing = checks.missing_packages()
     if missing:
         yield failing(
             "packages",
@@ -84,7 +82,7 @@ def libvirt(_config: Config) -> Iterator[Finding]:
         yield failing(
             "libvirt",
             f"nobody answers at {hypervisor.LIBVIRT_SOCKET}",
-            "systemctl start libvirtd, or without systemd: virtlogd -d; libvirtd -d",
+            "systemctl start libvirtd; without systemd webcloud starts it: start webcloud again",
         )
         return
     said = _run("virsh", "-q", "-c", "qemu:///system", "list", "--uuid")

@@ -59,7 +59,7 @@ def proxy(path: Path) -> Part:
 
 
 def hosts(the_database: Database) -> Part:
-    """How many hosts there are, have told what they have, and were heard lately."""
+    """How many hosts there are, have told what they offer, and were heard lately."""
     try:
         with the_database.reading() as session:
             found = queries.list_hosts(session)
@@ -72,7 +72,7 @@ def hosts(the_database: Database) -> Part:
     return {
         "status": "ok" if well else "failing",
         "enrolled": len(found),
-        "described": sum(bool(host.hypervisor) for host in found),
+        "described": sum(bool(host.architecture or host.hypervisor) for host in found),
         "alive": alive,
         "last_seen_seconds": quietest,
     }

@@ -9,7 +9,7 @@ from webcloud.words import mark
 FILTERS = {
     "enabled": mark("open for instances"),
     "alive": mark("answering"),
-    "described": mark("what it has"),
+    "described": mark("its offer is known"),
     "named_host": mark("named host"),
     "architecture": mark("architecture"),
     "hypervisor": mark("hypervisor"),

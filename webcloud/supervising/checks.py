@@ -28,6 +28,8 @@ PROGRAMS = {
     "ip": "iproute2",
     "tini": "tini",
 }
+# Where systemd runs, it clears away what has ended.
+SYSTEMD = Path("/run/systemd/system")
 SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -55,12 +57,18 @@ def check_machine() -> None:
             next_step="Run: sudo make run, or make run in a root shell (su -) - or look "
             "around without machines: " + typed("up --virt test --state ~/webcloud-state"),
         )
-    missing = sorted({PROGRAMS[name] for name in PROGRAMS if not found(name)})
+    missing = missing_packages()
     if missing:
         raise CannotStart(
             "Packages that virtual machines need are missing.",
             next_step=f"Run: make setup - or: apt-get install {' '.join(missing)}",
         )
+
+
+def missing_packages() -> list[str]:
+    """The packages of programs that are needed on this machine and are not there."""
+    skipped = {"tini"} if SYSTEMD.is_dir() else set()
+    return sorted({PROGRAMS[name] for name in PROGRAMS.keys() - skipped if not found(name)})
 
 
 def found(program: str) -> str | None:

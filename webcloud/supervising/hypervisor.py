@@ -8,6 +8,7 @@ and the first process of a container may take seconds or never do it.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import socket
 import subprocess
@@ -15,13 +16,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from webcloud.supervising.checks import CannotStart, found
+from webcloud.supervising.checks import SYSTEMD, CannotStart, found
 from webcloud.supervising.logs import appending
 
 LIBVIRT_SOCKET = Path("/run/libvirt/libvirt-sock")
 LOCK_SOCKET = Path("/run/libvirt/virtlogd-sock")
 LIBVIRT_LOG = Path("/var/log/libvirt/libvirtd.log")
-SYSTEMD = Path("/run/systemd/system")
+# Held while one is started, so that two of us never start two.
+STARTING = Path("/run/webcloud-libvirtd.lock")
 WAIT_SECONDS = 30.0
 
 
@@ -29,6 +31,13 @@ def start(say: Callable[[str], None]) -> None:
     """Return once libvirt's socket accepts; raises CannotStart after 30 s."""
     if answers(LIBVIRT_SOCKET):
         return
+    with STARTING.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not answers(LIBVIRT_SOCKET):
+            _start(say)
+
+
+def _start(say: Callable[[str], None]) -> None:
     daemon: subprocess.Popen[bytes] | None = None
     if SYSTEMD.is_dir():
         say("starting libvirtd through systemd")
@@ -69,8 +78,14 @@ def answers(path: Path) -> bool:
 def keep(program: str, log: Path) -> subprocess.Popen[bytes]:
     """Start what outlives us, with somebody who clears away its orphans; it writes to ``log``."""
     argv = [_found("tini"), "-s", "--", _found(program)]
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with appending(log) as output:
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        output = appending(log)
+    except OSError as error:
+        raise CannotStart(
+            f"{log} cannot be written: {error.strerror}.", next_step="Give it room and rights."
+        ) from error
+    with output:
         return subprocess.Popen(
             argv,
             env=_environment(),

@@ -93,7 +93,7 @@ def wait(config: Config, supervisor: Supervisor) -> None:
 
 
 def wait_for_host(config: Config, supervisor: Supervisor, say: Callable[[str], None]) -> None:
-    """Return once a host has told what it has, so that the first instance finds room.
+    """Return once a host has told what it offers, so that the first instance finds room.
 
     The first time that libvirt is asked it starts every QEMU there is, which
     takes seconds.  After HOST_SECONDS this says so and returns.
@@ -106,8 +106,8 @@ def wait_for_host(config: Config, supervisor: Supervisor, say: Callable[[str], N
             return
         time.sleep(0.1)
     say(
-        "this machine has not told what it has yet, and takes no instances until then; "
-        f"{typed('doctor')} says what is wrong"
+        "what this machine offers is not known yet, so no instance is placed on it; "
+        f"{typed('doctor')} says more"
     )
 
 

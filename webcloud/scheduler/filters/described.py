@@ -1,4 +1,4 @@
-"""Has the host told what it has? One that has just joined asks libvirt first."""
+"""Has the host told what it offers? One that has just joined asks libvirt first."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from webcloud.words import Said, say
 def refusal(request: Request, candidate: Candidate) -> Said | None:
     del request
     told = candidate.architecture or candidate.hypervisor
-    return None if told else say("has just joined and has not told what it has yet")
+    return None if told else say("has not told what it offers yet")
 
 
 def nowhere(request: Request, refused: Sequence[Candidate]) -> Said:
     del request, refused
-    return say("The hosts have just joined and have not told what they have yet.")
+    return say("No host that answers is ready for instances yet.")

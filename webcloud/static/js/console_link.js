@@ -6,7 +6,7 @@
 import { Line, leave } from "./console/line.js";
 import { stopListening } from "./live.js";
 
-// A page that was asked for longer ago has a token that may be too old to be used.
+// What was asked for longer ago may not be what the instance is like by now.
 const FRESH_MS = 5000;
 // A second click must not write the page again: its script runs once in a document.
 let opening = false;
