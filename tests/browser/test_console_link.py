@@ -25,6 +25,20 @@ def click_through(page: Page, guest: str, **how: object) -> None:
     page.get_by_role("link", name="Open console").click(**how)  # type: ignore[arg-type]
 
 
+def press(page: Page) -> None:
+    """Put the button down on the link; returns when the console's page has come."""
+    page.get_by_role("link", name="Open console").hover()
+    with page.expect_response("**/console"):
+        page.mouse.down()
+
+
+def pages_asked_for(page: Page) -> list[str]:
+    """The address of each console page that this page asks for from now on."""
+    asked: list[str] = []
+    page.on("request", lambda it: asked.append(it.url) if it.url.endswith("/console") else None)
+    return asked
+
+
 def test_a_click_opens_the_console_without_leaving_the_document(page: Page, guest: str) -> None:
     click_through(page, guest)
     page.wait_for_selector(CONNECTED)
@@ -59,13 +73,10 @@ def test_the_guest_is_called_once_and_before_its_page_is_written(page: Page, gue
 def test_the_page_is_asked_for_when_the_button_goes_down_and_only_then(
     page: Page, guest: str
 ) -> None:
-    asked: list[str] = []
-    page.on("request", lambda it: asked.append(it.url) if it.url.endswith("/console") else None)
+    asked = pages_asked_for(page)
     page.goto(f"/instances/{guest}")
     page.evaluate("window.marked = true")
-    page.get_by_role("link", name="Open console").hover()
-    with page.expect_response("**/console"):
-        page.mouse.down()
+    press(page)
     assert page.url.endswith(guest)
     page.mouse.up()
     page.wait_for_selector(CONNECTED)
@@ -77,9 +88,7 @@ def test_a_button_let_go_elsewhere_opens_nothing(page: Page, guest: str) -> None
     called: list[str] = []
     page.on("websocket", lambda socket: called.append(socket.url))
     page.goto(f"/instances/{guest}")
-    page.get_by_role("link", name="Open console").hover()
-    with page.expect_response("**/console"):
-        page.mouse.down()
+    press(page)
     page.mouse.move(2, 2)
     page.mouse.up()
     page.wait_for_timeout(300)
@@ -88,13 +97,10 @@ def test_a_button_let_go_elsewhere_opens_nothing(page: Page, guest: str) -> None
 
 
 def test_a_page_that_was_asked_for_too_long_ago_is_asked_for_again(page: Page, guest: str) -> None:
-    """Its token may not open anything any more."""
-    asked: list[str] = []
-    page.on("request", lambda it: asked.append(it.url) if it.url.endswith("/console") else None)
+    """The instance may not be any more what it shows."""
+    asked = pages_asked_for(page)
     page.goto(f"/instances/{guest}")
-    page.get_by_role("link", name="Open console").hover()
-    with page.expect_response("**/console"):
-        page.mouse.down()
+    press(page)
     page.wait_for_timeout(5200)
     page.mouse.up()
     page.wait_for_selector(CONNECTED)
@@ -158,8 +164,7 @@ def test_back_brings_the_page_again_and_forward_the_console(page: Page, guest: s
 def test_another_tab_is_opened_as_everywhere(
     page: Page, guest: str, how: dict[str, object]
 ) -> None:
-    asked: list[str] = []
-    page.on("request", lambda it: asked.append(it.url) if it.url.endswith("/console") else None)
+    asked = pages_asked_for(page)
     with page.context.expect_page() as opened:
         click_through(page, guest, **how)
     opened.value.wait_for_selector(CONNECTED)

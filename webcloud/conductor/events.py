@@ -63,10 +63,10 @@ def together(session: Session) -> Iterator[None]:
         del session.info[_TOGETHER]
     if gathered:
         session.flush()
-        several = len(gathered) > 1
-        session.connection().execute(
-            _INSERT_ALL if several else _INSERT, gathered if several else gathered[0]
-        )
+        if len(gathered) == 1:
+            session.connection().execute(_INSERT, gathered[0])
+        else:
+            session.connection().execute(_INSERT_ALL, gathered)
 
 
 def step_of(row: OperationRow) -> str:

@@ -145,11 +145,11 @@ def _heard(host: Host, log: str) -> Finding:
         return failing("agent", f"{host.name} has joined but was never heard", f"read {log}")
     seconds = (now() - host.last_seen_at).total_seconds()
     words = f"{host.name} was heard {seconds:.0f} s ago"
-    if presence.is_alive(host) and not host.hypervisor:
+    if not presence.is_alive(host):
+        return failing("agent", words, f"start the agent on {host.name}, or read {log}")
+    if not host.hypervisor:
         return failing("agent", f"{words}, but has not told what it offers yet", f"read {log}")
-    if presence.is_alive(host):
-        return ok("agent", f"{words}, runs guests on {host.hypervisor}")
-    return failing("agent", words, f"start the agent on {host.name}, or read {log}")
+    return ok("agent", f"{words}, runs guests on {host.hypervisor}")
 
 
 def _log_of(config: Config, host: Host) -> str:

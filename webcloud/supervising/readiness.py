@@ -81,15 +81,11 @@ def prepare(
 
 def wait(config: Config, supervisor: Supervisor) -> None:
     """Return once /healthz says the controller can serve; raises CannotStart after 60 s."""
-    deadline = time.monotonic() + READY_SECONDS
-    while _health(config) is None:
-        supervisor.look()
-        if time.monotonic() > deadline:
-            raise CannotStart(
-                f"The controller does not answer within {READY_SECONDS:.0f} seconds.",
-                next_step=f"Read {programs.log_file(config, 'controller')}.",
-            )
-        time.sleep(0.1)
+    if not _until(lambda: _health(config) is not None, supervisor, READY_SECONDS):
+        raise CannotStart(
+            f"The controller does not answer within {READY_SECONDS:.0f} seconds.",
+            next_step=f"Read {programs.log_file(config, 'controller')}.",
+        )
 
 
 def wait_for_host(config: Config, supervisor: Supervisor, say: Callable[[str], None]) -> None:
@@ -98,17 +94,27 @@ def wait_for_host(config: Config, supervisor: Supervisor, say: Callable[[str], N
     The first time that libvirt is asked it starts every QEMU there is, which
     takes seconds.  After HOST_SECONDS this says so and returns.
     """
-    deadline = time.monotonic() + HOST_SECONDS
-    while time.monotonic() < deadline:
-        supervisor.look()
+
+    def told() -> bool:
         health = _health(config) or {}
-        if health.get("parts", {}).get("hosts", {}).get("described"):
-            return
+        return bool(health.get("parts", {}).get("hosts", {}).get("described"))
+
+    if not _until(told, supervisor, HOST_SECONDS):
+        say(
+            "what this machine offers is not known yet, so no instance is placed on it; "
+            f"{typed('doctor')} says more"
+        )
+
+
+def _until(holds: Callable[[], bool], supervisor: Supervisor, seconds: float) -> bool:
+    """Whether it came to hold in time; the children are looked after meanwhile."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        supervisor.look()
+        if time.monotonic() > deadline:
+            return False
         time.sleep(0.1)
-    say(
-        "what this machine offers is not known yet, so no instance is placed on it; "
-        f"{typed('doctor')} says more"
-    )
+    return True
 
 
 def _health(config: Config) -> dict[str, Any] | None:
