@@ -19,7 +19,7 @@ from webcloud.conductor.runner import Conductor
 from webcloud.db import Base, Database
 
 # Enough that the workers' first moments, in which statements are compiled, do not count.
-WORKERS, ROUNDS, OPERATIONS = 4, 2, 500
+WORKERS, ROUNDS, OPERATIONS = 4, 2, 1000
 
 
 def measure() -> Iterator[Figure]:

@@ -156,7 +156,7 @@ def test_work_that_naps_is_not_taken_early_by_a_late_ring(database: Database) ->
 def test_more_work_than_one_look_finds_is_all_done(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("webcloud.conductor.runner.MOST_AT_ONCE", 2)
+    monkeypatch.setattr("webcloud.conductor.window.FEW", 2)
     made = build(journal)
     ids = [begin(database, made) for _ in range(5)]
     with running(database, workers=1, poll_seconds=60):

@@ -8,12 +8,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from tests.conductor.kinds import begin, build, details, drive, journal, log, look, turn
 from webcloud import errors
 from webcloud.conductor import failures, starting
-from webcloud.conductor.models import OperationRow
+from webcloud.conductor.models import OperationEvent, OperationRow
 from webcloud.conductor.operation import Done, Run, StepFailed, Wait
 from webcloud.conductor.plan import error_of
 from webcloud.db import Database, after_commit, now
@@ -349,3 +349,33 @@ def test_a_process_that_always_dies_going_forward_leaves_the_others_their_turn(
     assert row.run_at > now()
     assert log(database, operation_id, "alarm", "mark") == ["alarm one"]
     assert drive(database, operation_id).status == "done"
+
+
+def test_a_step_may_read_its_own_operation_before_it_waits(database: Database) -> None:
+    def reads(run: Run) -> Done | Wait:
+        found = run.session.scalars(select(OperationRow)).one()
+        # Rows of other kinds are in the session too.
+        assert run.session.scalars(select(OperationEvent)).all()
+        return Done() if found.why == "host" else Wait(60, "host", 0.5)
+
+    operation_id = begin(database, build(reads, reads))
+    turn(database, operation_id)
+    row = look(database, operation_id)
+    assert (row.step, row.why, row.progress) == ("one", "host", 0.5)
+    turn(database, operation_id)
+    assert look(database, operation_id).step == "two"
+    assert drive(database, operation_id).status == "done"
+
+
+def test_what_a_step_accepts_is_told_in_the_log_of_the_new_operation(database: Database) -> None:
+    other = build(journal, kind="thing.other")
+    begun: list[str] = []
+
+    def starts(run: Run) -> Done:
+        begun.append(starting.start(run.session, other, subject_id="1", params={}).id)
+        return Done()
+
+    operation_id = begin(database, build(starts))
+    assert drive(database, operation_id).status == "done"
+    assert log(database, operation_id) == ["accepted", "done one", "finished"]
+    assert log(database, begun[0]) == ["accepted"]

@@ -37,7 +37,19 @@ def record(
     **detail: Any,
 ) -> None:
     """Add one event; ``detail`` is stored as a JSON object."""
-    entry = {
+    entry = entry_of(row, event, step=step, worker=worker, **detail)
+    gathered: list[Entry] | None = session.info.get(_TOGETHER)
+    if gathered is None:
+        session.add(OperationEvent(**entry))
+    else:
+        gathered.append(entry)
+
+
+def entry_of(
+    row: OperationRow, event: str, *, step: str = "", worker: str = "", **detail: Any
+) -> Entry:
+    """What ``record`` writes, as {column: value}, for who writes it himself."""
+    return {
         "operation_id": row.id,
         "at": now(),
         "step": step,
@@ -45,11 +57,16 @@ def record(
         "worker": worker,
         "detail": json.dumps(detail) if detail else "",
     }
-    gathered: list[Entry] | None = session.info.get(_TOGETHER)
-    if gathered is None:
-        session.add(OperationEvent(**entry))
-    else:
-        gathered.append(entry)
+
+
+def gathered(session: Session) -> list[Entry]:
+    """What has been recorded in a block of ``together`` and is not written yet."""
+    return list(session.info.get(_TOGETHER, ()))
+
+
+def leave(session: Session, entries: list[Entry]) -> None:
+    """Only these are left to be written when the block of ``together`` ends."""
+    session.info[_TOGETHER][:] = entries
 
 
 @contextmanager

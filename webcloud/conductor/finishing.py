@@ -8,15 +8,18 @@ turns an operation round.
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy.orm import Session
 
-from webcloud.conductor import events, signals, starting
+from webcloud.conductor import at_once, events, signals, starting
 from webcloud.conductor.leases import Lease, keep
 from webcloud.conductor.models import OperationRow
 from webcloud.conductor.plan import Plan, failed
 from webcloud.db import now
 from webcloud.words import mark
 
+DONE = "done"
 CANCELLED = "cancelled"
 SUPERSEDED = "superseded"
 DEADLINE = "deadline_exceeded"
@@ -62,13 +65,30 @@ def alarm(session: Session, row: OperationRow, lease: Lease, code: str) -> None:
 def end(session: Session, row: OperationRow, lease: Lease) -> None:
     """Write the end, free the subject, start the successor.  The hook has been called."""
     if row.direction == "forward":
-        row.status = "done"
+        status = DONE
     else:
-        row.status = "cancelled" if row.error_code in (CANCELLED, SUPERSEDED) else "failed"
-    row.active_key = row.lease_until = row.lease_token = row.progress = None
-    row.why = ""
-    row.finished_at = now()
-    events.record(session, row, "finished", worker=lease.worker, status=row.status)
+        status = "cancelled" if row.error_code in (CANCELLED, SUPERSEDED) else "failed"
+    for name, value in _ended(status).items():
+        setattr(row, name, value)
+    events.record(session, row, "finished", worker=lease.worker, status=status)
+    _tell(session, row)
+    starting.start_successor(session, row)
+
+
+def end_at_once(session: Session, row: OperationRow, lease: Lease, state: dict[str, Any]) -> bool:
+    """The good end in one statement; False, and nothing is written, if it has to be ``end``."""
+    last = events.entry_of(row, "finished", worker=lease.worker, status=DONE)
+    if not at_once.finish(session, row, lease, {"state": state, **_ended(DONE)}, last):
+        return False
+    _tell(session, row)
+    return True
+
+
+def _ended(status: str) -> dict[str, Any]:
+    empty = dict.fromkeys(("active_key", "lease_until", "lease_token", "progress"))
+    return {"status": status, **empty, "why": "", "finished_at": now()}
+
+
+def _tell(session: Session, row: OperationRow) -> None:
     signals.turned(session, row)
     signals.changed(session, row)
-    starting.start_successor(session, row)

@@ -14,9 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
-from sqlalchemy import and_, bindparam, select, update
+from sqlalchemy import and_, bindparam, select
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import set_committed_value
 
@@ -33,10 +32,10 @@ LONGEST_NAP = 60.0
 # A wake is earlier than the time at which the lease was taken, if that is not older.
 RENEWED = timedelta(minutes=1)
 _APART = "operation_apart"
-_ADVANCING = ("state", "step", "why", "progress", "attempt", "lease_until")
 _table = OperationRow.metadata.tables["operation"]
-_OURS = and_(_table.c.id == bindparam("held_id"), _table.c.lease_token == bindparam("held_token"))
-_HELD = select(OperationRow).where(_OURS)
+# The row, if it is still under this lease.
+OURS = and_(_table.c.id == bindparam("held_id"), _table.c.lease_token == bindparam("held_token"))
+_HELD = select(OperationRow).where(OURS)
 # All that anybody writes to a row whose lease he has not got.
 _CONFIRMED = (
     select(
@@ -47,19 +46,8 @@ _CONFIRMED = (
         _table.c.run_at,
         _table.c.deadline_at,
     )
-    .where(_OURS)
+    .where(OURS)
     .with_for_update()
-)
-# What a step that has ended leaves behind, if nobody has written to the row meanwhile.
-_ADVANCED = (
-    update(_table)
-    .where(
-        _OURS,
-        _table.c.cancel_requested.is_(False),
-        _table.c.run_at == bindparam("known_run_at"),
-        _table.c.deadline_at == bindparam("known_deadline_at"),
-    )
-    .values({name: bindparam(f"new_{name}") for name in _ADVANCING})
 )
 
 
@@ -86,11 +74,12 @@ class Lease:
 
 
 def held(session: Session, lease: Lease) -> OperationRow:
-    """The row under this lease, not locked.  Raises LeaseLost.
+    """The row under this lease, not locked and mostly not in the session.  Raises LeaseLost.
 
     Steps run before the lock is taken, so that rows are locked in the same
     order as by the web: first the resource, then its operation.  What the step
-    before has committed is not read again: only ``confirmed`` decides.
+    before has committed is not read again: only ``confirmed`` decides, and only
+    what it returns may be changed.
     """
     if is_alone(session):
         known = session.info.get(_APART) or session.get(OperationRow, lease.operation_id)
@@ -98,9 +87,8 @@ def held(session: Session, lease: Lease) -> OperationRow:
             raise LeaseLost(lease.operation_id)
         return known
     if lease.row is not None:
-        session.add(lease.row)
         return lease.row
-    row = session.scalars(_HELD, _named(lease)).one_or_none()
+    row = session.scalars(_HELD, named(lease)).one_or_none()
     if row is None:
         raise LeaseLost(lease.operation_id)
     return row
@@ -111,12 +99,22 @@ def confirmed(session: Session, lease: Lease, row: OperationRow) -> OperationRow
     if is_alone(session):
         return held(session, lease)
     session.flush()
-    found = session.connection().execute(_CONFIRMED, _named(lease)).one_or_none()
+    found = session.connection().execute(_CONFIRMED, named(lease)).one_or_none()
     if found is None:
         raise LeaseLost(lease.operation_id)
+    if row not in session:
+        _attach(session, row)
     for name, value in found._mapping.items():
         set_committed_value(row, name, value)
     return row
+
+
+def _attach(session: Session, row: OperationRow) -> None:
+    """Have the session write the row, also if the step has read it a second time."""
+    for read in list(session):
+        if isinstance(read, OperationRow) and read.id == row.id:
+            session.expunge(read)
+    session.add(row)
 
 
 @contextmanager
@@ -139,45 +137,13 @@ def keep(row: OperationRow, lease: Lease) -> None:
     """Renew the lease for the next step; the first attempt at it begins."""
     lease.taken = time.monotonic()
     moment = now()
-    if _is_stale(row, lease, moment):
+    if is_stale(row, lease, moment):
         lease.run_at = row.run_at = moment
     row.lease_until = moment + timedelta(seconds=lease.seconds)
     row.attempt = 1
 
 
-def advance(
-    session: Session, row: OperationRow, lease: Lease, *, state: dict[str, Any], step: str
-) -> bool:
-    """Write that the next step begins and renew the lease, at the cost of one statement.
-
-    False, and nothing is written, when the row has to be looked at first
-    (``confirmed``): the lease is lost, somebody has written to the row, or its
-    time must be renewed.
-    """
-    moment = now()
-    if is_alone(session) or _is_stale(row, lease, moment):
-        return False
-    session.flush()
-    values = {
-        "state": state,
-        "step": step,
-        "why": "",
-        "progress": None,
-        "attempt": 1,
-        "lease_until": moment + timedelta(seconds=lease.seconds),
-    }
-    known = {"known_run_at": row.run_at, "known_deadline_at": row.deadline_at}
-    new = {f"new_{name}": values[name] for name in _ADVANCING}
-    written = session.connection().execute(_ADVANCED, _named(lease) | known | new)
-    if not written.rowcount:
-        return False
-    for name, value in values.items():
-        set_committed_value(row, name, value)
-    lease.taken = time.monotonic()
-    return True
-
-
-def _is_stale(row: OperationRow, lease: Lease, moment: datetime) -> bool:
+def is_stale(row: OperationRow, lease: Lease, moment: datetime) -> bool:
     """Whether the row has been woken since the lease was taken, or says too old a time.
 
     An index has this time, so that writing it costs a server as much as all the rest.
@@ -195,7 +161,8 @@ def release(session: Session, row: OperationRow, lease: Lease, seconds: float) -
         signals.accepted(session, row.id)
 
 
-def _named(lease: Lease) -> dict[str, str]:
+def named(lease: Lease) -> dict[str, str]:
+    """The values that OURS asks for."""
     return {"held_id": lease.operation_id, "held_token": lease.token}
 
 

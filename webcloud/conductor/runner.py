@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import logging
 import os
-import random
 import socket
 import threading
 import time
@@ -27,12 +26,12 @@ from webcloud.conductor.leases import Lease
 from webcloud.conductor.periodic import PeriodicRunner
 from webcloud.conductor.watchdog import SECONDS as WATCHDOG_SECONDS
 from webcloud.conductor.watchdog import Watchdog, exit_process
+from webcloud.conductor.window import Window
 from webcloud.db import Database, now
 
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.5
-MOST_AT_ONCE = 32  # operations that one look finds
 
 
 class Conductor:
@@ -58,6 +57,7 @@ class Conductor:
         # Operations that are due, oldest first; what is lost of it is found by looking.
         self._ready: OrderedDict[str, None] = OrderedDict()
         self._look_at = 0.0  # on the monotonic clock
+        self._window = Window()
         self._stopping = threading.Event()
         self._watchdog = Watchdog(watchdog_seconds, on_overrun)
         self._periodic = PeriodicRunner(database)
@@ -131,6 +131,7 @@ class Conductor:
                 self._look()
             return
         lease = taking.claim(self._database, worker, self._lease_seconds, operation_id, early=False)
+        self._window.note(gained=lease is not None)
         if lease is not None:
             self._carry(lease)
 
@@ -150,17 +151,15 @@ class Conductor:
 
     def _look(self) -> None:
         """Find what is due, and when to look again: for all threads of this process."""
-        found = taking.due(self._database, MOST_AT_ONCE)
+        size = self._window.size
+        found = taking.due(self._database, size)
         moment = now()
         waiting = [run_at for _, run_at in found if run_at > moment]
         ready = [operation_id for operation_id, run_at in found if run_at <= moment]
-        if ready and not self._database.is_sqlite:
-            # Other controllers find the same ones; each begins somewhere else.
-            first = random.randrange(len(ready))  # noqa: S311
-            ready = ready[first:] + ready[:first]
+        picked = self._window.pick(ready)
         with self._bell:
-            self._ready.update(dict.fromkeys(ready))
-            if len(found) == MOST_AT_ONCE and not waiting:
+            self._ready.update(dict.fromkeys(picked))
+            if len(picked) < len(ready) or len(ready) == size:
                 self._look_at = 0.0
             elif waiting:
                 self._look_by(waiting[0])

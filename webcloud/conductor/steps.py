@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from webcloud.conductor import events, failures, finishing, leases, signals
+from webcloud.conductor import at_once, events, failures, finishing, leases, signals
 from webcloud.conductor.leases import Lease, LeaseLost
 from webcloud.conductor.models import OperationRow
 from webcloud.conductor.operation import Done, Run, StepFailed, StepFunction, Wait
@@ -134,11 +134,12 @@ def _forward(session: Session, row: OperationRow, lease: Lease, plan: Plan) -> b
     )
     state = moved(row, result.state)
     if following is None:
-        row = leases.confirmed(session, lease, row)
-        row.state = state
-        finishing.end(session, row, lease)
+        if not finishing.end_at_once(session, row, lease, state):
+            row = leases.confirmed(session, lease, row)
+            row.state = state
+            finishing.end(session, row, lease)
         return False
-    if not leases.advance(session, row, lease, state=state, step=following.name):
+    if not at_once.advance(session, row, lease, state=state, step=following.name):
         row = leases.confirmed(session, lease, row)
         row.state, row.step, row.why, row.progress = state, following.name, "", None
         leases.keep(row, lease)

@@ -15,7 +15,7 @@ from sqlalchemy import and_, bindparam, case, or_, select, update
 from webcloud.clock import TOLERANCE
 from webcloud.conductor.leases import LONGEST, LONGEST_NAP, SECONDS, Lease
 from webcloud.conductor.models import OperationRow
-from webcloud.db import Database, UtcDateTime, new_id, now
+from webcloud.db import Database, UtcDateTime, is_alone, new_id, now
 
 _table = OperationRow.metadata.tables["operation"]
 _moment = bindparam("moment", type_=UtcDateTime)
@@ -47,6 +47,11 @@ _TAKE = (
     )
 )
 _TAKE_DUE = _TAKE.where(or_(_table.c.run_at <= _moment, _table.c.run_at > _last_nap))
+# The same where the database tells the row that it has changed.
+_TOLD = {
+    early: select(OperationRow).from_statement(take.returning(*_table.c))
+    for early, take in ((True, _TAKE), (False, _TAKE_DUE))
+}
 
 
 def due(database: Database, most: int = 1) -> list[tuple[str, datetime]]:
@@ -84,17 +89,21 @@ def claim(
 def _take(
     database: Database, worker: str, seconds: float, operation_id: str, early: bool
 ) -> Lease | None:
-    token = new_id()
+    lease = Lease(operation_id, new_id(), worker, seconds, time.monotonic(), now())
+    given = {
+        "taken_id": operation_id,
+        "new_token": lease.token,
+        "moment": lease.run_at,
+        "new_until": lease.run_at + timedelta(seconds=seconds),
+    } | _limits(lease.run_at)
     with database.transaction() as session:
-        moment, taken = now(), time.monotonic()
-        named = {"taken_id": operation_id, "new_token": token, "moment": moment}
-        until = {"new_until": moment + timedelta(seconds=seconds)}
-        result = session.connection().execute(
-            _TAKE if early else _TAKE_DUE, named | until | _limits(moment)
-        )
-    if not result.rowcount:
-        return None
-    return Lease(operation_id, token, worker, seconds, taken, moment)
+        connection = session.connection()
+        if is_alone(session) or not connection.dialect.update_returning:
+            taken = connection.execute(_TAKE if early else _TAKE_DUE, given).rowcount
+        else:
+            lease.row = session.scalars(_TOLD[early], given).one_or_none()
+            taken = lease.row is not None
+    return lease if taken else None
 
 
 def hand_back(database: Database, lease: Lease) -> None:
