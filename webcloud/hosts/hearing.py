@@ -15,7 +15,7 @@ from collections import defaultdict
 from datetime import datetime, timedelta
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import bindparam, or_, select, update
 from sqlalchemy.orm import Session
 
 from webcloud.db import Database, now
@@ -29,6 +29,23 @@ log = logging.getLogger(__name__)
 WRITE_SECONDS = 2.0
 # A moment this far ahead of now was written before the clock jumped back.
 AHEAD = timedelta(seconds=3)
+_table = Host.metadata.tables["host"]
+# Built once, for it is asked every other second with the ids of many hosts.
+_HEARD = (
+    update(_table)
+    .where(
+        _table.c.id.in_(bindparam("heard", expanding=True)),
+        _table.c.credential_hash != "",
+        or_(
+            _table.c.last_seen_at.is_(None),
+            _table.c.last_seen_at < bindparam("moment"),
+            _table.c.last_seen_at > bindparam("ahead"),
+        ),
+    )
+    .values(last_seen_at=bindparam("moment"))
+)
+# They are few, whatever has been heard.
+_SILENT = select(Host).where(Host.silent_since.is_not(None), Host.credential_hash != "")
 
 
 class Hearing:
@@ -97,27 +114,14 @@ def write(session: Session, moments: dict[str, datetime]) -> None:
     seconds: dict[datetime, list[str]] = defaultdict(list)
     for host_id, moment in moments.items():
         seconds[moment.replace(microsecond=0)].append(host_id)
+    ahead = now() + AHEAD
     for host_ids in seconds.values():
         moment = min(moments[host_id] for host_id in host_ids)
-        session.execute(
-            update(Host)
-            .where(
-                Host.id.in_(host_ids),
-                Host.credential_hash != "",
-                or_(
-                    Host.last_seen_at.is_(None),
-                    Host.last_seen_at < moment,
-                    Host.last_seen_at > now() + AHEAD,
-                ),
-            )
-            .values(last_seen_at=moment)
-        )
-    back = select(Host).where(
-        Host.id.in_(moments), Host.silent_since.is_not(None), Host.credential_hash != ""
-    )
-    for host in session.scalars(back):
-        spoke(session, host)
-        publish.changed(session, "host", host.id, None)
+        session.connection().execute(_HEARD, {"heard": host_ids, "moment": moment, "ahead": ahead})
+    for host in session.scalars(_SILENT):
+        if host.id in moments:
+            spoke(session, host)
+            publish.changed(session, "host", host.id, None)
 
 
 def spoke(session: Session, host: Host) -> None:

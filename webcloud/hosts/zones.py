@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -17,6 +18,8 @@ from webcloud.hosts.models import Aggregate, AggregateHost, Host
 
 DEFAULT = "nova"
 KEY = "availability_zone"
+_PROPERTIES = select(Aggregate.id, Aggregate.properties)
+_MEMBERS = select(AggregateHost.host_id, AggregateHost.aggregate_id)
 
 
 @dataclass(frozen=True)
@@ -31,21 +34,31 @@ class Zone:
         return any(host.enabled and presence.is_alive(host) for host in self.hosts)
 
 
-def properties_by_host(session: Session) -> dict[str, tuple[Mapping[str, str], ...]]:
-    """The properties of each aggregate that a host is in, by host id."""
-    rows = session.execute(select(Aggregate.id, Aggregate.properties))
-    # One tuple for all the hosts that are in the same aggregate alone.
-    known = {aggregate_id: (properties,) for aggregate_id, properties in rows}
-    found: dict[str, tuple[Mapping[str, str], ...]] = {}
+class Place(NamedTuple):
+    """The zone of a host and the properties of each aggregate that it is in."""
+
+    zone: str = DEFAULT
+    aggregates: tuple[Mapping[str, str], ...] = ()
+
+
+def places(session: Session) -> dict[str, Place]:
+    """Host id to place, of the hosts that are in an aggregate."""
+    known = {each.id: each.properties for each in session.execute(_PROPERTIES)}
     if not known:
-        return found
+        return {}
+    members: dict[str, tuple[int, ...]] = {}
     # Of the connection, past the session: there may be thousands, and they are no objects.
-    query = select(AggregateHost.host_id, AggregateHost.aggregate_id)
-    for host_id, aggregate_id in session.connection().execute(query).all():
-        before = found.get(host_id)
-        mine = known[aggregate_id]
-        found[host_id] = mine if before is None else before + mine
-    return found
+    for host_id, aggregate_id in session.connection().execute(_MEMBERS).all():
+        members[host_id] = (*members.get(host_id, ()), aggregate_id)
+    # Hosts that are in the same aggregates share their place.
+    shared = {
+        ids: _place([known[aggregate_id] for aggregate_id in ids]) for ids in set(members.values())
+    }
+    return {host_id: shared[ids] for host_id, ids in members.items()}
+
+
+def _place(properties: Sequence[Mapping[str, str]]) -> Place:
+    return Place(zone_in(properties), tuple(properties))
 
 
 def zone_in(properties: Sequence[Mapping[str, str]]) -> str:
@@ -68,9 +81,7 @@ def of_host(session: Session, host_id: str | None) -> str:
 
 def by_host(session: Session) -> dict[str, str]:
     """Host id to zone, of the hosts that are in another than the default."""
-    return {
-        host_id: zone_in(properties) for host_id, properties in properties_by_host(session).items()
-    }
+    return {host_id: place.zone for host_id, place in places(session).items()}
 
 
 def list_zones(session: Session) -> list[Zone]:

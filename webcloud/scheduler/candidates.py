@@ -12,7 +12,7 @@ from webcloud.hosts import capacity, presence, versions, zones
 from webcloud.hosts.models import AggregateHost, Host
 from webcloud.scheduler.request import Candidate, Request
 
-Aggregates = tuple[Mapping[str, str], ...]
+_NOWHERE = zones.Place()
 
 
 def read(session: Session, request: Request) -> list[Candidate]:
@@ -32,15 +32,14 @@ def read(session: Session, request: Request) -> list[Candidate]:
     session.flush()
     query = select(*what, *capacity.COLUMNS).order_by(Host.name)
     rows = session.connection().execute(query).all()
-    about: Mapping[str, Aggregates] = {}
-    if rows and rows[0][0]:
-        about = zones.properties_by_host(session)
+    about = zones.places(session) if rows and rows[0][0] else {}
     return [_candidate(row, about) for row in rows]
 
 
-def _candidate(row: Sequence[Any], about: Mapping[str, Aggregates]) -> Candidate:
+def _candidate(row: Sequence[Any], about: Mapping[str, zones.Place]) -> Candidate:
     _, host_id, name, enabled, reason, alive, architecture, hypervisor, cached, *has = row
     total, free = capacity.room(has)
+    zone, aggregates = about.get(host_id, _NOWHERE)
     return Candidate(
         host_id,
         name,
@@ -52,5 +51,6 @@ def _candidate(row: Sequence[Any], about: Mapping[str, Aggregates]) -> Candidate
         *free,
         total.memory_mb,
         bool(cached),
-        about.get(host_id, ()),
+        aggregates,
+        zone,
     )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from webcloud.scheduler import plainly
-from webcloud.scheduler.filters import FILTERS, Filter
+from webcloud.scheduler.filters import FILTERS, Refusal
 from webcloud.scheduler.request import Candidate, Request
 from webcloud.scheduler.weighers import Factors, Weigher, wanted
 from webcloud.words import Said, join, say, stored
@@ -114,8 +114,8 @@ def choose(
 ) -> Decision:
     """Filter, weigh and rank. Equal weights are ordered by host name."""
     weighers = wanted(request, factors or Factors())
-    filters = [each for each in FILTERS if each.concerns(request)]
-    verdicts = [_judge(request, candidate, filters, weighers) for candidate in candidates]
+    asked = [(each.name, each.refusal) for each in FILTERS if each.concerns(request)]
+    verdicts = [_judge(request, candidate, asked, weighers) for candidate in candidates]
     why: Said | str = ""
     if not any(verdict.passed for verdict in verdicts):
         refused = [
@@ -133,13 +133,16 @@ def _order(verdict: Verdict) -> tuple[bool, float, str]:
 def _judge(
     request: Request,
     candidate: Candidate,
-    filters: list[Filter],
+    asked: list[tuple[str, Refusal]],
     weighers: tuple[tuple[str, float, Weigher], ...],
 ) -> Verdict:
-    for each in filters:
-        reason = each.refusal(request, candidate)
+    for name, refusal in asked:
+        reason = refusal(request, candidate)
         if reason is not None:
-            return Verdict(candidate.host_id, candidate.name, each.name, reason)
-    weights = [(name, factor * weigh(request, candidate)) for name, factor, weigh in weighers]
-    total = sum([weight for _, weight in weights])
-    return Verdict(candidate.host_id, candidate.name, weights=tuple(weights), total=total)
+            return Verdict(candidate.host_id, candidate.name, name, reason)
+    total, weights = 0.0, []
+    for name, factor, weigh in weighers:
+        weight = factor * weigh(request, candidate)
+        total += weight
+        weights.append((name, weight))
+    return Verdict(candidate.host_id, candidate.name, "", "", tuple(weights), total)

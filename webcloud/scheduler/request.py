@@ -55,7 +55,8 @@ class Request:
 class Candidate(NamedTuple):
     """A host with what it has left to promise, overcommit applied.
 
-    ``aggregates`` holds the properties of each aggregate that the host is in.
+    ``aggregates`` holds the properties of each aggregate that the host is in,
+    ``zone`` the availability zone that they put it into.
     """
 
     host_id: str
@@ -71,8 +72,4 @@ class Candidate(NamedTuple):
     total_memory_mb: int = 0
     image_cached: bool = False
     aggregates: tuple[Mapping[str, str], ...] = ()
-
-    @property
-    def zone(self) -> str:
-        """The availability zone that the host is in."""
-        return zones.zone_in(self.aggregates)
+    zone: str = zones.DEFAULT

@@ -33,6 +33,8 @@ from webcloud.scheduler.filters import (
 from webcloud.scheduler.request import Candidate, Request
 from webcloud.words import Said
 
+Refusal = Callable[[Request, Candidate], Said | None]
+
 
 class Filter(NamedTuple):
     """One question, by the name that is kept with a decision.
@@ -41,7 +43,7 @@ class Filter(NamedTuple):
     """
 
     name: str
-    refusal: Callable[[Request, Candidate], Said | None]
+    refusal: Refusal
     nowhere: Callable[[Request, Sequence[Candidate]], Said]
     concerns: Callable[[Request], bool]
 
