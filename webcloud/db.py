@@ -160,6 +160,8 @@ class Database:
             json_deserializer=_json,
         )
         self.is_sqlite = self.engine.dialect.name == "sqlite"
+        # Whether a server answers an UPDATE with the row; SQLite's answer costs it a read.
+        self.tells_changed_rows = self.engine.dialect.name == "postgresql"
         # SQLite's own waiting is unfair and sleeps in steps; inside one process
         # a plain lock hands the single writer's place over at once.
         self._writer = threading.Lock()

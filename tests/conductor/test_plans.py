@@ -8,11 +8,12 @@ import pytest
 from sqlalchemy import text, update
 
 from tests.conductor.kinds import begin, build, drive, journal, log, look, turn
+from tests.support.databases import TABLES, Servers
 from webcloud.conductor import failures, registry, steps, taking
 from webcloud.conductor.models import OperationRow
 from webcloud.conductor.operation import Done, Operation, Run, Step, StepFailed, Wait
 from webcloud.conductor.plan import Isolated, plan_of
-from webcloud.db import Database, now
+from webcloud.db import Base, Database, now
 from webcloud.errors import Unavailable
 
 
@@ -137,6 +138,26 @@ def test_a_row_that_cannot_be_read_is_set_aside(database: Database) -> None:
         why = session.scalar(text("SELECT why FROM operation"))
     assert str(why).startswith("isolated: ")
     assert log(database, operation_id) == ["accepted", "alarm one"]
+
+
+def test_a_time_without_end_sets_a_row_aside_before_its_steps_are_run(
+    servers: Servers, caplog: pytest.LogCaptureFixture
+) -> None:
+    database = Database(servers.url("postgresql"))
+    Base.metadata.create_all(database.engine, tables=TABLES)
+    made = build(journal)
+    operation_id, other_id = begin(database, made), begin(database, made)
+    with database.transaction() as session:
+        damage = "UPDATE operation SET deadline_at = 'infinity' WHERE id = :id"
+        session.execute(text(damage), {"id": operation_id})
+    turn(database, operation_id)
+    with database.reading() as session:
+        why = session.scalar(text(f"SELECT why FROM operation WHERE id = '{operation_id}'"))  # noqa: S608
+    assert str(why).startswith("isolated: ")
+    assert "cannot be read" in caplog.text
+    assert log(database, operation_id) == ["accepted", "alarm one"]
+    assert drive(database, other_id).status == "done"
+    database.engine.dispose()
 
 
 def test_a_bad_row_whose_lease_was_lost_is_left_to_the_heir(database: Database) -> None:

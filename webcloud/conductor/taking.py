@@ -7,6 +7,7 @@ jumped back, and counts as come.
 
 from __future__ import annotations
 
+import logging
 import time
 from datetime import datetime, timedelta
 
@@ -15,7 +16,10 @@ from sqlalchemy import and_, bindparam, case, or_, select, update
 from webcloud.clock import TOLERANCE
 from webcloud.conductor.leases import LONGEST, LONGEST_NAP, SECONDS, Lease
 from webcloud.conductor.models import OperationRow
-from webcloud.db import Database, UtcDateTime, is_alone, new_id, now
+from webcloud.db import Database, UtcDateTime, new_id, now
+from webcloud.errors import WebcloudError
+
+log = logging.getLogger(__name__)
 
 _table = OperationRow.metadata.tables["operation"]
 _moment = bindparam("moment", type_=UtcDateTime)
@@ -96,14 +100,19 @@ def _take(
         "moment": lease.run_at,
         "new_until": lease.run_at + timedelta(seconds=seconds),
     } | _limits(lease.run_at)
+    if database.tells_changed_rows:
+        try:
+            with database.transaction() as session:
+                lease.row = session.scalars(_TOLD[early], given).one_or_none()
+            return lease if lease.row is not None else None
+        except WebcloudError:
+            raise
+        except Exception:
+            # Whoever runs its step finds that again, and sets the operation aside.
+            log.exception("operation %s cannot be read", operation_id)
     with database.transaction() as session:
-        connection = session.connection()
-        if is_alone(session) or not connection.dialect.update_returning:
-            taken = connection.execute(_TAKE if early else _TAKE_DUE, given).rowcount
-        else:
-            lease.row = session.scalars(_TOLD[early], given).one_or_none()
-            taken = lease.row is not None
-    return lease if taken else None
+        taken = session.connection().execute(_TAKE if early else _TAKE_DUE, given)
+    return lease if taken.rowcount else None
 
 
 def hand_back(database: Database, lease: Lease) -> None:
