@@ -68,11 +68,11 @@ def test_two_controllers_run_it_once(database: Database) -> None:
     first = threading.Thread(target=periodic.run_if_due, args=(database, work))
     first.start()
     inside.wait(10)
-    assert periodic.run_if_due(database, work) == 1.0
-    assert periodic.run_if_due(database, work, hinted=True) == 1.0
+    assert periodic.run_if_due(database, work) == (False, 1.0)
+    assert periodic.run_if_due(database, work, hinted=True) == (False, 1.0)
     leave.set()
     first.join()
-    assert periodic.run_if_due(database, work) == periodic.LONGEST_NAP
+    assert periodic.run_if_due(database, work) == (False, periodic.LONGEST_NAP)
     assert runs == [1]
 
 

@@ -140,16 +140,18 @@ def test_a_row_that_cannot_be_read_is_set_aside(database: Database) -> None:
     assert log(database, operation_id) == ["accepted", "alarm one"]
 
 
-def test_a_time_without_end_sets_a_row_aside_before_its_steps_are_run(
-    servers: Servers, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("column", ["deadline_at", "run_at"])
+def test_a_time_without_end_sets_a_row_aside_and_the_others_are_found(
+    servers: Servers, caplog: pytest.LogCaptureFixture, column: str
 ) -> None:
     database = Database(servers.url("postgresql"))
     Base.metadata.create_all(database.engine, tables=TABLES)
     made = build(journal)
     operation_id, other_id = begin(database, made), begin(database, made)
     with database.transaction() as session:
-        damage = "UPDATE operation SET deadline_at = 'infinity' WHERE id = :id"
-        session.execute(text(damage), {"id": operation_id})
+        damage = f"UPDATE operation SET {column} = 'infinity', created_at = 'infinity'"  # noqa: S608
+        session.execute(text(f"{damage} WHERE id = :id"), {"id": operation_id})
+    assert {found for found, _ in taking.due(database, 2)} == {operation_id, other_id}
     turn(database, operation_id)
     with database.reading() as session:
         why = session.scalar(text(f"SELECT why FROM operation WHERE id = '{operation_id}'"))  # noqa: S608

@@ -17,6 +17,7 @@ from webcloud.conductor import starting, taking
 from webcloud.conductor.leases import Lease
 from webcloud.conductor.operation import Done, Run, Wait
 from webcloud.conductor.runner import Conductor
+from webcloud.conductor.window import FEW
 from webcloud.conductor.watchdog import Watchdog, exit_process
 from webcloud.db import Database, now
 
@@ -161,6 +162,14 @@ def test_more_work_than_one_look_finds_is_all_done(
     ids = [begin(database, made) for _ in range(5)]
     with running(database, workers=1, poll_seconds=60):
         until(lambda: all(look(database, each).status == "done" for each in ids))
+
+
+def test_the_threads_of_one_conductor_do_not_count_as_others(database: Database) -> None:
+    made = build(journal)
+    ids = [begin(database, made) for _ in range(60)]
+    with running(database, workers=4) as conductor:
+        until(lambda: all(look(database, each).status == "done" for each in ids), 30)
+        assert conductor._window.size == FEW
 
 
 def test_a_ring_without_a_name_has_the_conductor_look(database: Database) -> None:

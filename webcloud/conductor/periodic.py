@@ -14,19 +14,49 @@ import threading
 import time
 from datetime import datetime, timedelta
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import bindparam, case, or_, update
 
 from webcloud.clock import TOLERANCE
 from webcloud.conductor import registry
 from webcloud.conductor.models import PeriodicRow
 from webcloud.conductor.registry import Periodic
-from webcloud.db import Database, new_id, now
+from webcloud.db import Database, UtcDateTime, new_id, now
 from webcloud.errors import Conflict
 
 log = logging.getLogger(__name__)
 
 SHORTEST_LEASE, LONGEST_LEASE = 5.0, 60.0
 LONGEST_NAP = 5.0
+# Built once, for some of it is done every other second.
+_table = PeriodicRow.metadata.tables["periodic"]
+_moment = bindparam("moment", type_=UtcDateTime)
+_TAKE = (
+    update(_table)
+    .where(
+        _table.c.name == bindparam("work"),
+        or_(
+            _table.c.lease_until.is_(None),
+            _table.c.lease_until < _moment,
+            _table.c.lease_until > bindparam("last_lease"),
+        ),
+    )
+    .values(lease_token=bindparam("token"), lease_until=bindparam("until"))
+)
+_TAKE_DUE = _TAKE.where(
+    or_(_table.c.run_at <= _moment, _table.c.run_at > bindparam("farthest")),
+)
+_GIVE_BACK = (
+    update(_table)
+    .where(_table.c.name == bindparam("work"), _table.c.lease_token == bindparam("token"))
+    .values(
+        lease_token=None,
+        lease_until=None,
+        run_at=bindparam("next"),
+        finished_at=_moment,
+        failures=case((bindparam("failed") == 1, _table.c.failures + 1), else_=0),
+        last_error=bindparam("error"),
+    )
+)
 
 
 class PeriodicRunner:
@@ -62,30 +92,38 @@ class PeriodicRunner:
             event.set()
 
     def _loop(self, periodic: Periodic) -> None:
-        event = self._hints[periodic.name]
+        event, nap, ran = self._hints[periodic.name], 0.0, False
         while not self._stopping:
             hinted = event.is_set()
             event.clear()
             try:
-                nap = run_if_due(self._database, periodic, hinted=hinted)
+                # After a nap of that length it is due, unless another has run it meanwhile.
+                expected = ran and not hinted and periodic.every_seconds <= LONGEST_NAP
+                ran, nap = run_if_due(self._database, periodic, hinted=hinted, expected=expected)
             except Exception:
                 log.exception("periodic work %s cannot be taken; it is tried again", periodic.name)
-                nap = LONGEST_NAP
+                ran, nap = False, LONGEST_NAP
             if not self._stopping:
                 event.wait(nap)
 
 
-def run_if_due(database: Database, periodic: Periodic, *, hinted: bool = False) -> float:
-    """Run the function if it is due or hinted and nobody has it; seconds to nap after."""
+def run_if_due(
+    database: Database, periodic: Periodic, *, hinted: bool = False, expected: bool = False
+) -> tuple[bool, float]:
+    """Run the function if it is due or hinted and nobody has it; whether, and seconds to nap after.
+
+    It is not looked first whether one that is ``expected`` to be due is so.
+    """
+    if not (hinted or expected):
+        with database.reading() as session:
+            row = session.get(PeriodicRow, periodic.name)
+        if row is None:
+            _create(database, periodic)
+        elif now() < row.run_at <= _farthest(periodic):
+            return False, _nap(row.run_at - now())
     token = new_id()
-    with database.reading() as session:
-        row = session.get(PeriodicRow, periodic.name)
-    if row is None:
-        _create(database, periodic)
-    elif not hinted and now() < row.run_at <= _farthest(periodic):
-        return _nap(row.run_at - now())
     if not _take(database, periodic, token, hinted):
-        return min(1.0, periodic.every_seconds)
+        return False, min(1.0, periodic.every_seconds)
     error = ""
     try:
         periodic.function(database)
@@ -93,7 +131,7 @@ def run_if_due(database: Database, periodic: Periodic, *, hinted: bool = False) 
         error = type(failure).__name__
         log.exception("periodic work %s failed", periodic.name)
     _give_back(database, periodic, token, error)
-    return _nap(timedelta(seconds=periodic.every_seconds))
+    return True, _nap(timedelta(seconds=periodic.every_seconds))
 
 
 def _create(database: Database, periodic: Periodic) -> None:
@@ -107,27 +145,16 @@ def _create(database: Database, periodic: Periodic) -> None:
 def _take(database: Database, periodic: Periodic, token: str, hinted: bool) -> bool:
     with database.transaction() as session:
         moment = now()
-        conditions = [
-            PeriodicRow.name == periodic.name,
-            or_(
-                PeriodicRow.lease_until.is_(None),
-                PeriodicRow.lease_until < moment,
-                PeriodicRow.lease_until > moment + timedelta(seconds=LONGEST_LEASE + TOLERANCE),
-            ),
-        ]
-        if not hinted:
-            far = PeriodicRow.run_at > _farthest(periodic)
-            conditions.append(or_(PeriodicRow.run_at <= moment, far))
-        found = session.scalar(
-            select(PeriodicRow.name).where(*conditions).with_for_update(skip_locked=True)
-        )
-        if found is not None:
-            session.execute(
-                update(PeriodicRow)
-                .where(PeriodicRow.name == found)
-                .values(lease_token=token, lease_until=moment + lease_of(periodic))
-            )
-        return found is not None
+        given = {
+            "work": periodic.name,
+            "token": token,
+            "moment": moment,
+            "until": moment + lease_of(periodic),
+            "last_lease": moment + timedelta(seconds=LONGEST_LEASE + TOLERANCE),
+            "farthest": _farthest(periodic),
+        }
+        taken = session.connection().execute(_TAKE if hinted else _TAKE_DUE, given)
+    return bool(taken.rowcount)
 
 
 def lease_of(periodic: Periodic) -> timedelta:
@@ -139,18 +166,15 @@ def lease_of(periodic: Periodic) -> timedelta:
 def _give_back(database: Database, periodic: Periodic, token: str, error: str) -> None:
     with database.transaction() as session:
         moment = now()
-        session.execute(
-            update(PeriodicRow)
-            .where(PeriodicRow.name == periodic.name, PeriodicRow.lease_token == token)
-            .values(
-                lease_token=None,
-                lease_until=None,
-                run_at=moment + timedelta(seconds=periodic.every_seconds),
-                finished_at=moment,
-                failures=PeriodicRow.failures + 1 if error else 0,
-                last_error=error,
-            )
-        )
+        given = {
+            "work": periodic.name,
+            "token": token,
+            "moment": moment,
+            "next": moment + timedelta(seconds=periodic.every_seconds),
+            "failed": int(bool(error)),
+            "error": error,
+        }
+        session.connection().execute(_GIVE_BACK, given)
 
 
 def _farthest(periodic: Periodic) -> datetime:

@@ -12,6 +12,7 @@ logged and tried again: a worker thread never ends by an error.
 from __future__ import annotations
 
 import logging
+import math
 import os
 import socket
 import threading
@@ -58,6 +59,8 @@ class Conductor:
         self._ready: OrderedDict[str, None] = OrderedDict()
         self._look_at = 0.0  # on the monotonic clock
         self._window = Window()
+        self._woken_at = math.inf  # When the one that waits for the time to look ends waiting.
+        self._at_work: set[str] = set()  # Operations that a thread here asks for or has.
         self._stopping = threading.Event()
         self._watchdog = Watchdog(watchdog_seconds, on_overrun)
         self._periodic = PeriodicRunner(database)
@@ -130,24 +133,47 @@ class Conductor:
             if not self._stopping.is_set():
                 self._look()
             return
-        lease = taking.claim(self._database, worker, self._lease_seconds, operation_id, early=False)
-        self._window.note(gained=lease is not None)
-        if lease is not None:
-            self._carry(lease)
+        known = operation_id in self._at_work
+        self._at_work.add(operation_id)
+        try:
+            lease = taking.claim(
+                self._database, worker, self._lease_seconds, operation_id, early=False
+            )
+            if not known:
+                self._window.note(gained=lease is not None)
+            if lease is not None:
+                self._carry(lease)
+        finally:
+            if not known:
+                self._at_work.discard(operation_id)
 
     def _await_ready(self) -> str | None:
         """The id of an operation that is due, or None when it is this thread's turn to look."""
         with self._bell:
             while not self._stopping.is_set():
                 if self._ready:
-                    return self._ready.popitem(last=False)[0]
-                left = self._look_at - time.monotonic()
-                if left <= 0:
+                    found = self._ready.popitem(last=False)[0]
+                    if self._look_at < self._woken_at:
+                        # Another one is to wait for that time.
+                        self._bell.notify()
+                    return found
+                if self._look_at <= time.monotonic():
                     # Only this thread looks; if it fails, another does a moment later.
                     self._look_at = time.monotonic() + self._poll_seconds
                     return None
-                self._bell.wait(left)
+                self._wait()
             return None
+
+    def _wait(self) -> None:
+        """Until the bell rings; one thread waits no longer than until it is time to look."""
+        until = self._look_at
+        if until >= self._woken_at:
+            self._bell.wait()
+            return
+        self._woken_at = until
+        self._bell.wait(max(0.0, until - time.monotonic()))
+        if self._woken_at == until:
+            self._woken_at = math.inf
 
     def _look(self) -> None:
         """Find what is due, and when to look again: for all threads of this process."""
@@ -155,15 +181,16 @@ class Conductor:
         found = taking.due(self._database, size)
         moment = now()
         waiting = [run_at for _, run_at in found if run_at > moment]
-        ready = [operation_id for operation_id, run_at in found if run_at <= moment]
+        due = [operation_id for operation_id, run_at in found if run_at <= moment]
+        ready = [operation_id for operation_id in due if operation_id not in self._at_work]
         picked = self._window.pick(ready)
         with self._bell:
             self._ready.update(dict.fromkeys(picked))
-            if len(picked) < len(ready) or len(ready) == size:
+            if picked and (len(picked) < len(ready) or len(due) == size):
                 self._look_at = 0.0
             elif waiting:
                 self._look_by(waiting[0])
-            self._bell.notify_all()
+            self._bell.notify(len(picked))
 
     def _look_by(self, moment: datetime) -> None:
         left = max(0.0, (moment - now()).total_seconds())
@@ -181,4 +208,3 @@ class Conductor:
         if lease.again_at is not None:
             with self._bell:
                 self._look_by(lease.again_at)
-                self._bell.notify()

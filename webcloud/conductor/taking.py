@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import and_, bindparam, case, or_, select, update
 
@@ -33,7 +34,11 @@ _FREE = and_(
     ),
 )
 _DUE = (
-    select(_table.c.id, _table.c.run_at)
+    select(
+        _table.c.id,
+        # None is a time that is not to be believed, or that cannot be read: it has come.
+        case((_table.c.run_at > _last_nap, None), else_=_table.c.run_at).label("due_at"),
+    )
     .where(_FREE)
     .order_by(case((_table.c.run_at > _last_nap, 0), else_=1), _table.c.run_at)
     .limit(bindparam("most"))
@@ -61,11 +66,9 @@ _TOLD = {
 def due(database: Database, most: int = 1) -> list[tuple[str, datetime]]:
     """The operations that nobody holds and when they become due, the earliest first."""
     moment = now()
-    limits = _limits(moment)
     with database.reading() as session:
-        rows = session.execute(_DUE, {"moment": moment, "most": most} | limits)
-        # A time that is not to be believed has come.
-        return [(found, moment if at > limits["last_nap"] else at) for found, at in rows]
+        rows = session.execute(_DUE, {"moment": moment, "most": most} | _limits(moment))
+        return [(found, moment if at is None else at) for found, at in rows]
 
 
 def claim(
@@ -93,17 +96,11 @@ def claim(
 def _take(
     database: Database, worker: str, seconds: float, operation_id: str, early: bool
 ) -> Lease | None:
-    lease = Lease(operation_id, new_id(), worker, seconds, time.monotonic(), now())
-    given = {
-        "taken_id": operation_id,
-        "new_token": lease.token,
-        "moment": lease.run_at,
-        "new_until": lease.run_at + timedelta(seconds=seconds),
-    } | _limits(lease.run_at)
     if database.tells_changed_rows:
         try:
             with database.transaction() as session:
-                lease.row = session.scalars(_TOLD[early], given).one_or_none()
+                lease = Lease(operation_id, new_id(), worker, seconds, time.monotonic(), now())
+                lease.row = session.scalars(_TOLD[early], _given(lease)).one_or_none()
             return lease if lease.row is not None else None
         except WebcloudError:
             raise
@@ -111,8 +108,19 @@ def _take(
             # Whoever runs its step finds that again, and sets the operation aside.
             log.exception("operation %s cannot be read", operation_id)
     with database.transaction() as session:
-        taken = session.connection().execute(_TAKE if early else _TAKE_DUE, given)
+        # Only now, for on SQLite a transaction waits for its turn.
+        lease = Lease(operation_id, new_id(), worker, seconds, time.monotonic(), now())
+        taken = session.connection().execute(_TAKE if early else _TAKE_DUE, _given(lease))
     return lease if taken.rowcount else None
+
+
+def _given(lease: Lease) -> dict[str, Any]:
+    return {
+        "taken_id": lease.operation_id,
+        "new_token": lease.token,
+        "moment": lease.run_at,
+        "new_until": lease.run_at + timedelta(seconds=lease.seconds),
+    } | _limits(lease.run_at)
 
 
 def hand_back(database: Database, lease: Lease) -> None:

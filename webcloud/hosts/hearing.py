@@ -45,7 +45,7 @@ _HEARD = (
     .values(last_seen_at=bindparam("moment"))
 )
 # They are few, whatever has been heard.
-_SILENT = select(Host).where(Host.silent_since.is_not(None), Host.credential_hash != "")
+_SILENT = select(Host.id).where(Host.silent_since.is_not(None), Host.credential_hash != "")
 
 
 class Hearing:
@@ -118,10 +118,10 @@ def write(session: Session, moments: dict[str, datetime]) -> None:
     for host_ids in seconds.values():
         moment = min(moments[host_id] for host_id in host_ids)
         session.connection().execute(_HEARD, {"heard": host_ids, "moment": moment, "ahead": ahead})
-    for host in session.scalars(_SILENT):
-        if host.id in moments:
-            spoke(session, host)
-            publish.changed(session, "host", host.id, None)
+    for host_id in session.scalars(_SILENT).all():
+        if host_id in moments:
+            spoke(session, session.get_one(Host, host_id))
+            publish.changed(session, "host", host_id, None)
 
 
 def spoke(session: Session, host: Host) -> None:

@@ -49,6 +49,8 @@ def places(session: Session) -> dict[str, Place]:
     members: dict[str, tuple[int, ...]] = {}
     # Of the connection, past the session: there may be thousands, and they are no objects.
     for host_id, aggregate_id in session.connection().execute(_MEMBERS).all():
+        if aggregate_id not in known:
+            continue  # It was made after they were read.
         members[host_id] = (*members.get(host_id, ()), aggregate_id)
     # Hosts that are in the same aggregates share their place.
     shared = {
