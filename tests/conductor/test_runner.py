@@ -17,8 +17,8 @@ from webcloud.conductor import starting, taking
 from webcloud.conductor.leases import Lease
 from webcloud.conductor.operation import Done, Run, Wait
 from webcloud.conductor.runner import Conductor
-from webcloud.conductor.window import FEW
 from webcloud.conductor.watchdog import Watchdog, exit_process
+from webcloud.conductor.window import FEW
 from webcloud.db import Database, now
 
 

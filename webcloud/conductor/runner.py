@@ -3,7 +3,7 @@
 ``Conductor`` starts the workers, the watchdog and the periodic work.  An
 accepted operation begins within milliseconds, because accepting rings a bell
 in this process, by the operation's name; work accepted elsewhere is found by
-looking twice a second, which one thread does for all.
+looking once a second, which one thread does for all.
 A worker keeps an operation while its steps end, and gives it back when one
 waits.  An error in the loop itself, such as a database that is away, is
 logged and tried again: a worker thread never ends by an error.
@@ -32,7 +32,7 @@ from webcloud.db import Database, now
 
 log = logging.getLogger(__name__)
 
-POLL_SECONDS = 0.5
+POLL_SECONDS = 1.0
 
 
 class Conductor:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from datetime import timedelta
 from itertools import count
 
-from sqlalchemy import and_, exists, or_, select
+from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, or_, select
 
 from webcloud.db import Database, now
 from webcloud.hosts.models import Host, HostCommand
@@ -26,15 +26,26 @@ RARELY = 5
 _looks = count()
 
 
+def _hosts_with(*unheard: ColumnElement[bool]) -> Select[str]:
+    mine = HostCommand.host_id == Host.id
+    return select(Host.id).where(exists().where(mine, or_(*unheard)))
+
+
+# Built once, for one of them is asked every other second.
+_OPEN = and_(HostCommand.status == "open", HostCommand.created_at < bindparam("unheard"))
+_NEW = and_(_OPEN, HostCommand.created_at > bindparam("long"))
+_VOID = and_(HostCommand.status == "void", HostCommand.finished_at > bindparam("withdrawn"))
+_WITH_WORK, _WITH_NEW_WORK = _hosts_with(_OPEN, _VOID), _hosts_with(_NEW, _VOID)
+
+
 def hint_again(database: Database) -> None:
     """Tell each such host once more that it has work."""
     moment = now()
-    is_open = and_(HostCommand.status == "open", HostCommand.created_at < moment - UNHEARD)
+    given = {"unheard": moment - UNHEARD, "withdrawn": moment - WITHDRAWN}
+    question = _WITH_WORK
     if next(_looks) % RARELY:
-        is_open = and_(is_open, HostCommand.created_at > moment - LONG)
-    withdrawn = and_(HostCommand.status == "void", HostCommand.finished_at > moment - WITHDRAWN)
-    unheard = exists().where(HostCommand.host_id == Host.id, or_(is_open, withdrawn))
+        question, given["long"] = _WITH_NEW_WORK, moment - LONG
     with database.reading() as session:
-        host_ids = list(session.scalars(select(Host.id).where(unheard)))
+        host_ids = session.scalars(question, given).all()
     for host_id in host_ids:
         publish.work_now(host_id)

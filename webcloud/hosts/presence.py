@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from webcloud import web
@@ -17,6 +17,9 @@ from webcloud.hosts.models import Host
 # A host that has said nothing for this long is silent. With the timer that notices it
 # (silence.EVERY_SECONDS) that is shown within 15 seconds.
 SILENT_AFTER = timedelta(seconds=12)
+_UNHEARD = select(Host.id).where(
+    Host.last_seen_at < bindparam("before"), Host.silent_since.is_(None)
+)
 _listening_since = now()
 
 
@@ -69,11 +72,7 @@ def unheard(session: Session) -> list[str]:
     before = now() - SILENT_AFTER
     if _listening_since > before:
         return []
-    return list(
-        session.scalars(
-            select(Host.id).where(Host.last_seen_at < before, Host.silent_since.is_(None))
-        )
-    )
+    return list(session.scalars(_UNHEARD, {"before": before}))
 
 
 def is_stale(host: Host) -> bool:
