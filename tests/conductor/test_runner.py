@@ -164,6 +164,19 @@ def test_more_work_than_one_look_finds_is_all_done(
         until(lambda: all(look(database, each).status == "done" for each in ids))
 
 
+def test_naps_without_length_are_not_overlooked_by_the_other_threads(database: Database) -> None:
+    tries: dict[str, int] = {}
+
+    def wait_often(run: Run) -> Done | Wait:
+        tries[run.operation.id] = tries.get(run.operation.id, 0) + 1
+        return Done() if tries[run.operation.id] == 15 else Wait(0, "host")
+
+    made = build(wait_often)
+    ids = [begin(database, made) for _ in range(4)]
+    with running(database, workers=4, poll_seconds=60):
+        until(lambda: all(look(database, each).status == "done" for each in ids), 30)
+
+
 def test_the_threads_of_one_conductor_do_not_count_as_others(database: Database) -> None:
     made = build(journal)
     ids = [begin(database, made) for _ in range(60)]

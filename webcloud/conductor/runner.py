@@ -146,6 +146,9 @@ class Conductor:
         finally:
             if not known:
                 self._at_work.discard(operation_id)
+        if lease is not None and lease.again_at is not None:
+            with self._bell:
+                self._look_by(lease.again_at)
 
     def _await_ready(self) -> str | None:
         """The id of an operation that is due, or None when it is this thread's turn to look."""
@@ -205,6 +208,3 @@ class Conductor:
                     return
         finally:
             self._watchdog.forget(lease)
-        if lease.again_at is not None:
-            with self._bell:
-                self._look_by(lease.again_at)
