@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, bindparam, select, update
@@ -90,7 +90,12 @@ def is_alive(host: Host) -> bool:
     return not host.forced_down and is_heard(host)
 
 
-def alive() -> ColumnElement[bool]:
-    """``is_alive`` as a condition on rows of hosts."""
-    heard = and_(Host.last_seen_at.is_not(None), Host.last_seen_at > now() - SILENT_AFTER)
+def heard_since() -> datetime:
+    """Whoever was heard after that is not silent."""
+    return now() - SILENT_AFTER
+
+
+def alive(since: ColumnElement[Any]) -> ColumnElement[bool]:
+    """``is_alive`` as a condition on rows of hosts; ``since`` is ``heard_since()``."""
+    heard = and_(Host.last_seen_at.is_not(None), Host.last_seen_at > since)
     return and_(Host.forced_down.is_(False), heard)

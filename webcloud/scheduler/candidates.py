@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, String, and_, cast, exists, false, select
+from sqlalchemy import ColumnElement, Select, String, and_, bindparam, cast, exists, select
 from sqlalchemy.orm import Session
 
+from webcloud.db import UtcDateTime
 from webcloud.hosts import capacity, presence, versions, zones
 from webcloud.hosts.models import AggregateHost, Host
 from webcloud.scheduler.request import Candidate, Request
@@ -15,23 +16,30 @@ from webcloud.scheduler.request import Candidate, Request
 _NOWHERE = zones.Place()
 
 
-def read(session: Session, request: Request) -> list[Candidate]:
-    """Every host by name, with its aggregates."""
-    cached: ColumnElement[bool] = false()
-    if request.image_id:
-        # An id is in the list's text exactly when it is in the list.
-        cached = cast(Host.cached_images, String).contains(request.image_id, autoescape=True)
+def _every_host() -> Select[Any]:
+    # An id is in the list's text exactly when it is in the list.
+    cached = cast(Host.cached_images, String).contains(bindparam("image_id"))
+    heard = presence.alive(bindparam("since", type_=UtcDateTime))
     what: list[ColumnElement[Any]] = [
         # The same in each row; where there are no aggregates none are asked for.
         exists(select(AggregateHost.host_id)),
         *(Host.id.expression, Host.name.expression, Host.enabled.expression),
-        *(Host.disabled_reason.expression, and_(presence.alive(), versions.no_problem())),
+        *(Host.disabled_reason.expression, and_(heard, versions.no_problem())),
         *(Host.architecture.expression, Host.hypervisor.expression, cached),
     ]
+    return select(*what, *capacity.COLUMNS).order_by(Host.name)
+
+
+_EVERY_HOST = _every_host()
+_NO_IMAGE = "none"  # in no list of ids
+
+
+def read(session: Session, request: Request) -> list[Candidate]:
+    """Every host by name, with its aggregates."""
+    given = {"image_id": request.image_id or _NO_IMAGE, "since": presence.heard_since()}
     # Of the connection, past the session, which costs more a row: these are no objects.
     session.flush()
-    query = select(*what, *capacity.COLUMNS).order_by(Host.name)
-    rows = session.connection().execute(query).all()
+    rows = session.connection().execute(_EVERY_HOST, given).all()
     about = zones.places(session) if rows and rows[0][0] else {}
     return [_candidate(row, about) for row in rows]
 
