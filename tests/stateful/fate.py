@@ -51,6 +51,12 @@ class Fate(Base):
         self._count()
         self.world.hosts[number].silent = False
 
+    @precondition(lambda self: any(host.silent for host in self.world.hosts))
+    @rule()
+    def silence_is_noticed(self) -> None:
+        self._count()
+        self.world.notice_silence()
+
     @rule(number=HOST, fault=st.sampled_from(["lost", "unanswered", "twice"]))
     def a_message_suffers(self, number: int, fault: str) -> None:
         self._count()

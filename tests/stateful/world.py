@@ -19,7 +19,7 @@ from typing import Any
 
 import libvirt
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from agents.controller_api import Refused, Unreachable
 from agents.surveying import digest_of
@@ -35,8 +35,10 @@ from tests.support.small_cloud import SmallCloud
 from tests.support.stepped_host import SteppedHost, through
 from webcloud.conductor import queries
 from webcloud.conductor.models import OperationRow
+from webcloud.db import now
 from webcloud.drift import surveys
-from webcloud.hosts import commands, presence
+from webcloud.hosts import commands, hearing, presence, silence
+from webcloud.hosts.models import Host
 from webcloud.identity.callers import Caller
 from webcloud.images.models import Image
 from webcloud.instances import flavors, reconcile
@@ -93,6 +95,9 @@ class World:
         patch.setattr(reconcile, "SETTLED_AFTER", timedelta(0))
         patch.setattr(presence, "SILENT_AFTER", timedelta(hours=1))
         patch.setattr(surveys, "ON_ITS_WAY", timedelta(0))
+        # It has listened for ever, so that whoever is silent is missed.
+        patch.setattr(presence, "_listening_since", now() - timedelta(days=1))
+        patch.setattr(presence, "listen_anew", lambda: None)
         for host in self.hosts:
             folder = self.folder / "cloud" / f"host-{self.hosts.index(host)}"
             self._faults.enter_context(
@@ -157,6 +162,20 @@ class World:
             host.silent, host.wire = False, through
         for _ in range(2):
             self.cloud.round()
+
+    def notice_silence(self) -> None:
+        """The time passes after which a silent host is missed; no other host is."""
+        ids = [host.id for host in self.hosts if host.silent]
+        hearing.of(self.cloud.database).write_all(self.cloud.database)
+        long_ago = now() - 2 * presence.SILENT_AFTER
+        with self.cloud.database.transaction() as session:
+            session.execute(update(Host).where(Host.id.in_(ids)).values(last_seen_at=long_ago))
+        silence.notice(self.cloud.database)
+        with self.cloud.database.reading() as session:
+            missed = select(Host.id).where(Host.silent_since.is_not(None))
+            assert set(session.scalars(missed)) == set(ids)
+        # Nothing can be placed there.
+        self.honest_trouble = True
 
     def survey(self) -> None:
         """Every host that can be heard looks at itself and tells; what is missing is repaired."""
