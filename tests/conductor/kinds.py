@@ -8,7 +8,8 @@ row, which its transaction keeps or loses.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -16,6 +17,7 @@ from sqlalchemy.orm import Session
 from webcloud.conductor import queries, registry, starting, steps, taking
 from webcloud.conductor.models import OperationEvent, OperationRow
 from webcloud.conductor.operation import Done, Operation, Run, Step, Wait
+from webcloud.conductor.runner import Conductor
 from webcloud.db import Database, new_id
 
 Function = Callable[[Run], Done | Wait]
@@ -100,3 +102,14 @@ def log(database: Database, operation_id: str, *kinds: str) -> list[str]:
 
 def details(session: Session, operation_id: str, kind: str) -> list[str]:
     return [row.detail for row in queries.events_of(session, operation_id) if row.event == kind]
+
+
+@contextmanager
+def running(database: Database, **settings: Any) -> Iterator[Conductor]:
+    """A conductor that is stopped however the block ends: it would disturb other tests."""
+    conductor = Conductor(database, **{"workers": 2, **settings})
+    conductor.start()
+    try:
+        yield conductor
+    finally:
+        conductor.stop()

@@ -17,7 +17,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 from tests.conductor import worker
-from tests.conductor.kinds import begin, build, journal, log, look
+from tests.conductor.kinds import begin, build, journal, log, look, running
 from tests.support.databases import TABLES, Servers
 from webcloud import db
 from webcloud.conductor import leases, steps, taking
@@ -59,10 +59,8 @@ def test_a_killed_worker_loses_nothing(database: Database, tmp_path: Path) -> No
         victim.send_signal(signal.SIGKILL)
         victim.wait()
     assert look(database, operation_id).step == "two"
-    conductor = Conductor(database, workers=2)
-    conductor.start()
-    until(lambda: look(database, operation_id).status == "done")
-    conductor.stop()
+    with running(database, workers=2):
+        until(lambda: look(database, operation_id).status == "done")
     assert log(database, operation_id, "mark") == ["mark one", "mark two", "mark three"]
 
 
@@ -78,10 +76,8 @@ def test_killing_workers_again_and_again_loses_and_repeats_nothing(
             until(lambda before=left: unfinished(database) < before)  # type: ignore[misc]
             for victim in (one, two):
                 victim.send_signal(signal.SIGKILL)
-    conductor = Conductor(database, workers=2)
-    conductor.start()
-    until(lambda: unfinished(database) == 0, 60)
-    conductor.stop()
+    with running(database, workers=2):
+        until(lambda: unfinished(database) == 0, 60)
     for operation_id in ids:
         assert log(database, operation_id, "mark") == ["mark one", "mark two", "mark three"]
 
@@ -95,10 +91,8 @@ def test_the_watchdog_ends_a_process_that_hangs(database: Database, tmp_path: Pa
         said = hanging.stderr.read().decode()
     assert "hang_once" in said
     assert operation_id in said
-    conductor = Conductor(database, workers=1)
-    conductor.start()
-    until(lambda: look(database, operation_id).status == "done")
-    conductor.stop()
+    with running(database, workers=1):
+        until(lambda: look(database, operation_id).status == "done")
 
 
 def test_a_worker_that_lost_its_lease_writes_nothing(database: Database) -> None:

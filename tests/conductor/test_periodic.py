@@ -9,10 +9,10 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import update
 
+from tests.conductor.kinds import running
 from tests.conductor.test_crashes import until
 from webcloud.conductor import periodic, registry
 from webcloud.conductor.models import PeriodicRow
-from webcloud.conductor.runner import Conductor
 from webcloud.db import Database, now
 
 
@@ -23,6 +23,13 @@ def row_of(database: Database, name: str) -> PeriodicRow:
         return row
 
 
+def failures_of(database: Database, name: str) -> int:
+    """0 also before it has run at all."""
+    with database.reading() as session:
+        row = session.get(PeriodicRow, name)
+        return row.failures if row else 0
+
+
 def test_each_runs_on_its_timer_and_a_failing_one_stops_no_other(database: Database) -> None:
     runs: list[float] = []
 
@@ -31,10 +38,8 @@ def test_each_runs_on_its_timer_and_a_failing_one_stops_no_other(database: Datab
 
     registry.register_periodic("broken", 0.05, broken)
     registry.register_periodic("good", 0.05, lambda given: runs.append(time.monotonic()))
-    conductor = Conductor(database, workers=1)
-    conductor.start()
-    until(lambda: len(runs) >= 3 and row_of(database, "broken").failures >= 2)
-    conductor.stop()
+    with running(database, workers=1):
+        until(lambda: len(runs) >= 3 and failures_of(database, "broken") >= 2)
     assert row_of(database, "broken").last_error == "ValueError"
     good = row_of(database, "good")
     assert (good.failures, good.last_error, good.lease_token) == (0, "", None)
@@ -44,13 +49,11 @@ def test_each_runs_on_its_timer_and_a_failing_one_stops_no_other(database: Datab
 def test_a_hint_runs_it_before_its_time(database: Database) -> None:
     runs: list[int] = []
     registry.register_periodic("rare", 3600, lambda given: runs.append(1))
-    conductor = Conductor(database, workers=1)
-    conductor.start()
-    until(lambda: len(runs) == 1 and row_of(database, "rare").lease_token is None)
-    conductor.hint("rare")
-    conductor.hint("unknown")
-    until(lambda: len(runs) == 2, 8)
-    conductor.stop()
+    with running(database, workers=1) as conductor:
+        until(lambda: len(runs) == 1 and row_of(database, "rare").lease_token is None)
+        conductor.hint("rare")
+        conductor.hint("unknown")
+        until(lambda: len(runs) == 2, 8)
     assert row_of(database, "rare").run_at - now() > timedelta(minutes=50)
 
 

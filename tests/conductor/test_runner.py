@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
-from tests.conductor.kinds import begin, build, journal, log, look
+from tests.conductor.kinds import begin, build, journal, log, look, running
 from tests.conductor.test_crashes import until
 from webcloud.conductor import starting, taking
 from webcloud.conductor.leases import Lease
@@ -20,16 +18,6 @@ from webcloud.conductor.runner import Conductor
 from webcloud.conductor.watchdog import Watchdog, exit_process
 from webcloud.conductor.window import FEW
 from webcloud.db import Database, now
-
-
-@contextmanager
-def running(database: Database, **settings: Any) -> Iterator[Conductor]:
-    conductor = Conductor(database, **{"workers": 2, **settings})
-    conductor.start()
-    try:
-        yield conductor
-    finally:
-        conductor.stop()
 
 
 def test_accepted_work_begins_at_once(database: Database) -> None:
