@@ -9,6 +9,7 @@ from webcloud.conductor import leases, starting, steps, taking
 from webcloud.conductor.leases import Lease
 from webcloud.conductor.operation import Done, Operation, Run, Step
 from webcloud.db import Database, after_commit, now
+from webcloud.errors import Unavailable
 
 
 def test_whoever_is_beaten_to_the_earliest_takes_the_next(
@@ -151,3 +152,17 @@ def _joined(*dos: Function, apart: Function | None = None) -> type[Operation]:
     if apart is not None:
         table.append(Step("last", "Last", apart, no_undo="A test."))
     return build(steps=tuple(table))
+
+
+def test_taking_says_that_the_database_is_away(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operation_id = begin(database, build(journal))
+    monkeypatch.setattr(database, "tells_changed_rows", True)
+
+    def away() -> None:
+        raise Unavailable("The database is away.")
+
+    monkeypatch.setattr(database, "transaction", away)
+    with pytest.raises(Unavailable):
+        taking.claim(database, "test", operation_id=operation_id)

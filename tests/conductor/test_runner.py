@@ -165,6 +165,27 @@ def test_naps_without_length_are_not_overlooked_by_the_other_threads(database: D
         until(lambda: all(look(database, each).status == "done" for each in ids), 30)
 
 
+def test_a_ring_for_what_another_thread_carries_is_no_loss(database: Database) -> None:
+    entered, leave = threading.Event(), threading.Event()
+
+    def slow(run: Run) -> Done:
+        entered.set()
+        leave.wait(10)
+        return journal(run)
+
+    operation_id = begin(database, build(slow))
+    with running(database, workers=2, poll_seconds=60) as conductor:
+        assert entered.wait(10)
+        conductor.ring(operation_id)
+        try:
+            until(lambda: not conductor._ready, 5)
+            time.sleep(0.2)  # until the other thread has asked for it in vain
+        finally:
+            leave.set()
+        until(lambda: look(database, operation_id).status == "done")
+        assert conductor._window._lost == 0
+
+
 def test_the_threads_of_one_conductor_do_not_count_as_others(database: Database) -> None:
     made = build(journal)
     ids = [begin(database, made) for _ in range(60)]
