@@ -177,6 +177,7 @@ class Database:
             session = Session(self.engine, expire_on_commit=False)
             session.info["write"] = True
             session.info["alone"] = self.is_sqlite
+            session.info["tells"] = self.tells_changed_rows
             try:
                 with translated_errors():
                     if self.is_sqlite:
@@ -221,6 +222,11 @@ def is_alone(session: Session) -> bool:
     what it has read stays as it is.
     """
     return bool(session.info.get("alone"))
+
+
+def tells_changed_rows(session: Session) -> bool:
+    """Whether this write transaction's server answers an UPDATE with the rows it changed."""
+    return bool(session.info.get("tells"))
 
 
 def locked(session: Session, kind: type[Row], row_id: str) -> Row:

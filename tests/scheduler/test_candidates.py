@@ -66,19 +66,23 @@ def test_a_host_comes_with_its_aggregates_and_its_zone_whatever_is_asked(
     with database.transaction() as session:
         host = add_host(session)
         add_host(session, "n2")
+        zoneless = add_host(session, "n3")
         for name, properties in (("a", {"disk": "ssd"}), ("b", {"availability_zone": "z1"})):
             made = Aggregate(uuid=new_id(), name=name, properties=properties, created_at=now())
             session.add(made)
             session.flush()
             session.add(AggregateHost(aggregate_id=made.id, host_id=host.id))
+            if name == "a":
+                session.add(AggregateHost(aggregate_id=made.id, host_id=zoneless.id))
     with database.reading() as session:
         for wish in ({}, {"zone": "z1"}, {"aggregate_specs": {"disk": "ssd"}}):
-            inside, outside = candidates.read(session, replace(REQUEST, **wish))
+            inside, outside, without = candidates.read(session, replace(REQUEST, **wish))
             assert sorted(map(dict, inside.aggregates), key=str) == [
                 {"availability_zone": "z1"},
                 {"disk": "ssd"},
             ]
             assert (inside.zone, outside.zone, outside.aggregates) == ("z1", "nova", ())
+            assert (without.zone, without.aggregates) == ("nova", ({"disk": "ssd"},))
 
 
 def test_ratios_come_from_the_settings_unless_the_host_has_its_own(

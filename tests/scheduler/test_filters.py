@@ -35,7 +35,6 @@ def host(**changes: Any) -> Candidate:
         ({"hypervisor": "QEMU"}, host(hypervisor="kvm")),
         ({"hypervisor": "kvm"}, host(hypervisor="kvm")),
         ({"zone": "nova"}, host()),
-        ({"zone": "nova"}, host()),
         ({"zone": "z1"}, host(zone="z1")),
         ({"aggregate_specs": SSD}, host(aggregates=({}, {"disk": "ssd"}))),
         ({"aggregate_specs": {"disk": "<or> hdd <or> ssd"}}, host(aggregates=(SSD,))),

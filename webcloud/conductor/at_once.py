@@ -23,7 +23,7 @@ from sqlalchemy.sql import Executable
 from webcloud.conductor import events
 from webcloud.conductor.leases import OURS, Lease, is_stale, named
 from webcloud.conductor.models import OperationEvent, OperationRow
-from webcloud.db import is_alone, now
+from webcloud.db import is_alone, now, tells_changed_rows
 
 _table = OperationRow.metadata.tables["operation"]
 _log = OperationEvent.metadata.tables["operation_event"]
@@ -48,22 +48,16 @@ def advance(
         "attempt": 1,
         "lease_until": moment + timedelta(seconds=lease.seconds),
     }
-    if is_stale(row, lease, moment) or not _write(session, row, lease, values):
+    if is_stale(row, lease, moment) or not write(session, row, lease, values):
         return False
     lease.taken = time.monotonic()
     return True
 
 
-def finish(
-    session: Session, row: OperationRow, lease: Lease, values: dict[str, Any], last: events.Entry
-) -> bool:
-    """Write the end of the operation and the last entry of its log; nothing waits for it."""
-    return _write(session, row, lease, values, last)
-
-
-def _write(
+def write(
     session: Session, row: OperationRow, lease: Lease, values: dict[str, Any], *more: events.Entry
 ) -> bool:
+    """Write these columns, and into the log what was recorded and ``more``."""
     # Whoever makes another operation wait for this one has it cancelled too.
     if is_alone(session) or row.cancel_requested:
         return False
@@ -71,7 +65,7 @@ def _write(
     connection = session.connection()
     entries = [*events.gathered(session), *more]
     told, left = [], entries
-    if connection.dialect.name == "postgresql":
+    if tells_changed_rows(session):
         told = [entry for entry in entries if entry["operation_id"] == row.id]
         left = [entry for entry in entries if entry["operation_id"] != row.id]
     given = named(lease) | {"known_run_at": row.run_at, "known_deadline_at": row.deadline_at}

@@ -38,11 +38,11 @@ def record(
 ) -> None:
     """Add one event; ``detail`` is stored as a JSON object."""
     entry = entry_of(row, event, step=step, worker=worker, **detail)
-    gathered: list[Entry] | None = session.info.get(_TOGETHER)
-    if gathered is None:
+    waiting: list[Entry] | None = session.info.get(_TOGETHER)
+    if waiting is None:
         session.add(OperationEvent(**entry))
     else:
-        gathered.append(entry)
+        waiting.append(entry)
 
 
 def entry_of(

@@ -78,7 +78,7 @@ def end(session: Session, row: OperationRow, lease: Lease) -> None:
 def end_at_once(session: Session, row: OperationRow, lease: Lease, state: dict[str, Any]) -> bool:
     """The good end in one statement; False, and nothing is written, if it has to be ``end``."""
     last = events.entry_of(row, "finished", worker=lease.worker, status=DONE)
-    if not at_once.finish(session, row, lease, {"state": state, **_ended(DONE)}, last):
+    if not at_once.write(session, row, lease, {"state": state, **_ended(DONE)}, last):
         return False
     _tell(session, row)
     return True

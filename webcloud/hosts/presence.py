@@ -69,7 +69,7 @@ def clock_jumped(database: Database, seconds: float) -> None:
 
 def unheard(session: Session) -> list[str]:
     """Ids of the hosts newly silent; none before we have listened for so long."""
-    before = now() - SILENT_AFTER
+    before = heard_since()
     if _listening_since > before:
         return []
     return list(session.scalars(_UNHEARD, {"before": before}))

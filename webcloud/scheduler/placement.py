@@ -140,9 +140,6 @@ def _judge(
         reason = refusal(request, candidate)
         if reason is not None:
             return Verdict(candidate.host_id, candidate.name, name, reason)
-    total, weights = 0.0, []
-    for name, factor, weigh in weighers:
-        weight = factor * weigh(request, candidate)
-        total += weight
-        weights.append((name, weight))
-    return Verdict(candidate.host_id, candidate.name, "", "", tuple(weights), total)
+    weights = [(name, factor * weigh(request, candidate)) for name, factor, weigh in weighers]
+    total = sum([weight for _, weight in weights])
+    return Verdict(candidate.host_id, candidate.name, weights=tuple(weights), total=total)
